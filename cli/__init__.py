@@ -1,0 +1,1 @@
+"""The `penstock` command: runs the parts of an installation, and is a first client of one."""

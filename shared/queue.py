@@ -1,0 +1,72 @@
+"""The Celery side of the contract: queue names, the one task name, and the message that is put into a queue.
+
+A message is a hint that a task may be claimed; it carries the task's id and nothing else that matters. It is an
+ordinary Celery protocol-2 message, so a stock Celery worker, Flower or any other Celery tool sees an ordinary task
+whose Celery id is Penstock's task id. tests/contract/test_message.py holds it against what `app.send_task` sends.
+"""
+
+import json
+from typing import Any
+
+from celery import Celery
+from kombu.serialization import dumps
+
+PREDICT = "penstock.predict"  # the Celery task's name
+
+# Stand-ins for what differs between two messages. They are as long as they like: only their place matters.
+ID = "{penstock-id}"
+QUEUE = "{penstock-queue}"
+TAG = "{penstock-tag}"  # kombu's delivery tag: unique for every push, also of the same task
+
+
+def queue_name(model: str) -> str:
+    """Return the Celery queue of a model, which is also its list's key in Redis."""
+    return f"penstock.{model}"
+
+
+def message_template() -> str:
+    """Return the message as JSON text in which ID, QUEUE and TAG stand for what differs.
+
+    Built by Celery's own functions, once per process. `reply_to` and `origin` name the sending process in Celery's
+    messages; here they are constant, since every API process and every reaper sends the same message.
+    """
+    with Celery("penstock", set_as_current=False) as app:
+        message = app.amqp.create_task_message(
+            ID,
+            PREDICT,
+            args=(),
+            kwargs={},
+            argsrepr="()",
+            kwargsrepr="{}",
+            ignore_result=True,
+            origin="penstock",
+        )
+    content_type, content_encoding, body = dumps(message.body, serializer="json")
+    return json.dumps(
+        {
+            "body": _base64(body),
+            "content-encoding": content_encoding,
+            "content-type": content_type,
+            "headers": message.headers,
+            "properties": _properties(message.properties),
+        }
+    )
+
+
+def _base64(body: str) -> str:
+    import base64
+
+    return base64.b64encode(body.encode()).decode()
+
+
+def _properties(given: dict[str, Any]) -> dict[str, Any]:
+    """Add what kombu's Redis transport adds on its way to LPUSH (kombu 5.7, virtual/base.py and redis.py)."""
+    return {
+        **given,
+        "reply_to": "",
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": "", "routing_key": QUEUE},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": TAG,
+    }

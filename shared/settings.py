@@ -1,0 +1,130 @@
+"""Every setting of Penstock: one frozen object per process, built in the entry points and passed down.
+
+Each field is the environment variable of the same name with the prefix PENSTOCK_ (`redis_url` is PENSTOCK_REDIS_URL);
+a `.env` file and a secrets directory (PENSTOCK_SECRETS_DIR) are read too, the environment winning.
+"""
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "PENSTOCK_"
+SHIPPED_MODELS = Path(__file__).resolve().parent.parent / "models"
+# rapidocr-onnxruntime has no release for Python 3.13; there the default leaves it out, and naming it says why.
+DEFAULT_MODELS = ("wait", "digits", "ocr") if sys.version_info < (3, 13) else ("wait", "digits")
+
+
+class SettingsError(Exception):
+    """A setting is wrong. The message names its environment variable, a line each."""
+
+
+class Settings(BaseSettings):
+    """What every process of one installation agrees on, unless told otherwise on its command line."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    redis_url: Annotated[
+        str, Field(description="redis://, rediss:// or unix:// URL of the ledger; empty: an embedded server")
+    ] = ""
+    data_dir: Annotated[Path, Field(description="where the embedded server keeps its data")] = Path(
+        ".penstock"
+    )
+    models: Annotated[
+        tuple[Path, ...],
+        NoDecode,
+        Field(description="comma-separated model folders; the first is the default"),
+    ] = tuple(SHIPPED_MODELS / name for name in DEFAULT_MODELS)
+    api_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    api_port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    auth: Annotated[
+        Literal["loopback", "off"],
+        Field(description="loopback: serve this machine only; off: serve anyone who can reach the address"),
+    ] = "loopback"
+    concurrency: Annotated[int, Field(ge=1, le=1024, description="children per worker")] = os.cpu_count() or 1
+    lease_seconds: Annotated[float, Field(ge=1, le=3600, description="how long a claim is believed")] = 10.0
+    max_attempts: Annotated[
+        int, Field(ge=1, le=100, description="attempts lost with their worker before giving up")
+    ] = 3
+    retention_seconds: Annotated[float, Field(ge=1, description="how long a finished task is kept")] = 86400.0
+    drain_seconds: Annotated[
+        float, Field(ge=0, le=86400, description="how long a stopping worker lets running tasks go on")
+    ] = 10.0
+    max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 16 * 1024 * 1024
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split_models(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        folders = tuple(Path(part.strip()).expanduser() for part in value.split(",") if part.strip())
+        if not folders:
+            raise ValueError("names no folder")
+        return folders
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_scheme(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @model_validator(mode="after")
+    def _door_is_shut(self) -> Self:
+        if self.auth != "off" and not is_loopback(self.api_host):
+            raise ValueError(
+                f"PENSTOCK_API_HOST is {self.api_host}, which others can reach, and no one is asked for a key: "
+                "serve 127.0.0.1, or set PENSTOCK_AUTH=off to mean it"
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach `host`. A name other than localhost counts as reachable."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings from the environment; `overrides` (a command line's options) win where they are not None.
+
+    Raises:
+        SettingsError: naming each variable that is wrong.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    secrets = os.environ.get(f"{PREFIX}SECRETS_DIR")
+    if secrets and not Path(secrets).is_dir():
+        raise SettingsError(f"{PREFIX}SECRETS_DIR: {secrets} is not a directory")
+    try:
+        return Settings(_secrets_dir=secrets, **given)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_complaint(item) for item in error.errors())) from error
+
+
+def unknown_variables(environment: dict[str, str]) -> list[str]:
+    """Return the PENSTOCK_* variables that no setting reads: most likely a slip of the pen, worth a warning."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {
+        f"{PREFIX}SECRETS_DIR",
+        f"{PREFIX}URL",
+    }
+    return sorted(
+        name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known
+    )
+
+
+def _complaint(item: Any) -> str:
+    message = item["msg"].removeprefix("Value error, ")
+    if not item["loc"]:
+        return str(message)
+    return f"{PREFIX}{str(item['loc'][0]).upper()}: {message}"

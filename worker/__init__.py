@@ -1,0 +1,1 @@
+"""The Celery worker: loads models, claims tasks, computes predictions, keeps leases, reaps."""
