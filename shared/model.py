@@ -58,9 +58,7 @@ def read_schemas(folders: Iterable[Path]) -> dict[str, ModelSchema]:
     for folder in folders:
         schema = read_schema(folder)
         if schema.name in schemas:
-            raise ModelError(
-                f"two models are named {schema.name!r}: {schemas[schema.name].folder} and {folder}"
-            )
+            raise ModelError(f"two models are named {schema.name!r}: {schemas[schema.name].folder} and {folder}")
         schemas[schema.name] = schema
     return schemas
 
@@ -113,9 +111,7 @@ def import_part(folder: Path, name: str) -> ModuleType:
     try:
         return importlib.import_module(f"{package}.{name}")
     except Exception as error:
-        raise ModelError(
-            f"{folder / f'{name}.py'} does not import: {type(error).__name__}: {error}"
-        ) from error
+        raise ModelError(f"{folder / f'{name}.py'} does not import: {type(error).__name__}: {error}") from error
 
 
 def _make_package(package: str, folder: Path) -> None:
@@ -123,9 +119,7 @@ def _make_package(package: str, folder: Path) -> None:
     if present is not None and [Path(p) for p in present.__path__] == [folder]:
         return
     for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
-        del sys.modules[
-            name
-        ]  # another folder of the same name was read before: its modules are not this one's
+        del sys.modules[name]  # another folder of the same name was read before: its modules are not this one's
     init = folder / "__init__.py"
     spec = importlib.util.spec_from_file_location(
         package, init if init.is_file() else None, submodule_search_locations=[str(folder)]

@@ -5,6 +5,7 @@ ordinary Celery protocol-2 message, so a stock Celery worker, Flower or any othe
 whose Celery id is Penstock's task id. tests/contract/test_message.py holds it against what `app.send_task` sends.
 """
 
+import base64
 import json
 from typing import Any
 
@@ -54,8 +55,6 @@ def message_template() -> str:
 
 
 def _base64(body: str) -> str:
-    import base64
-
     return base64.b64encode(body.encode()).decode()
 
 

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "PENSTOCK_"
 SHIPPED_MODELS = Path(__file__).resolve().parent.parent / "models"
-# rapidocr-onnxruntime has no release for Python 3.13; there the default leaves it out, and naming it says why.
+# rapidocr-onnxruntime has no release for Python 3.13: there the default leaves it out.
 DEFAULT_MODELS = ("wait", "digits", "ocr") if sys.version_info < (3, 13) else ("wait", "digits")
 
 
@@ -33,9 +33,7 @@ class Settings(BaseSettings):
     redis_url: Annotated[
         str, Field(description="redis://, rediss:// or unix:// URL of the ledger; empty: an embedded server")
     ] = ""
-    data_dir: Annotated[Path, Field(description="where the embedded server keeps its data")] = Path(
-        ".penstock"
-    )
+    data_dir: Annotated[Path, Field(description="where the embedded server keeps its data")] = Path(".penstock")
     models: Annotated[
         tuple[Path, ...],
         NoDecode,
@@ -118,9 +116,7 @@ def unknown_variables(environment: dict[str, str]) -> list[str]:
         f"{PREFIX}SECRETS_DIR",
         f"{PREFIX}URL",
     }
-    return sorted(
-        name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known
-    )
+    return sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
 
 
 def _complaint(item: Any) -> str:
