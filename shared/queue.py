@@ -31,7 +31,7 @@ def message_template() -> str:
     Built by Celery's own functions, once per process. `reply_to` and `origin` name the sending process in Celery's
     messages; here they are constant, since every API process and every reaper sends the same message.
     """
-    with Celery("penstock", set_as_current=False) as app:
+    with Celery("penstock", set_as_current=False) as app:  # type: ignore[no-untyped-call]
         message = app.amqp.create_task_message(
             ID,
             PREDICT,

@@ -1,0 +1,185 @@
+"""Every step of the ledger as a value: which script, with which arguments, and how its answer reads.
+
+Pure. `shared.ledger.connection` runs a call over one Redis round trip, blocking or asynchronous; so each step is
+written, and tested, once for both sides.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from shared.ledger.scripts import FIELDS
+from shared.task import ErrorCode, Progress, QueueView, Status, Task, TaskError
+
+T = TypeVar("T")
+Argument = str | bytes | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One atomic step: run `script` with `arguments`, and hand what Redis answers to `parse`."""
+
+    script: str
+    arguments: tuple[Argument, ...]
+    parse: Callable[[Any], T]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run a task: what a child needs to compute it and to prove that it may publish."""
+
+    id: str
+    token: int  # the attempt's number; only the latest is accepted
+    model: str
+    input: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCensus:
+    """What the ledger knows of one model at one instant."""
+
+    queued: int
+    running: int
+    workers: int  # live workers that have loaded it
+    slots: int  # children of those workers
+    typical_run_ms: int | None  # median of its latest successes
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the reaper did about one task: queued again, failed, or its message resent."""
+
+    id: str
+    outcome: str
+
+
+def submit(id: str, model: str, input: bytes) -> Call[Task]:
+    """Accept a task: record, place in the queue and message. The same id again returns the task that is there."""
+    return Call("submit", (id, model, input), lambda reply: _task(id, reply))
+
+
+def read(id: str) -> Call[Task | None]:
+    """Return the task as it is now, or None if there is none."""
+    return Call("read", (id,), lambda reply: _maybe_task(id, reply))
+
+
+def cancel(id: str, retention_ms: int) -> Call[Task | None]:
+    """Stop a queued or running task; return it (its status tells what became of it), or None if there is none."""
+    return Call("cancel", (id, retention_ms), lambda reply: _maybe_task(id, reply))
+
+
+def claim(id: str, worker: str, lease_ms: int) -> Call[Claim | None]:
+    """Win a queued task, or None: someone else has it, or it needs no running."""
+    return Call("claim", (id, worker, lease_ms), lambda reply: _claim(id, reply))
+
+
+def renew(held: Iterable[tuple[str, int]], lease_ms: int) -> Call[frozenset[str]]:
+    """Extend the leases of (id, token) pairs; return the ids whose claim is no longer held."""
+    pairs = [part for id, token in held for part in (id, token)]
+    return Call("renew", (lease_ms, *pairs), lambda reply: frozenset(id.decode() for id in reply))
+
+
+def announce(worker: str, slots: Mapping[str, int], believed_ms: int) -> Call[None]:
+    """Say that `worker` lives and how many children can run each model; zero takes it off that model's list."""
+    pairs = [part for model, count in slots.items() for part in (model, count)]
+    return Call("announce", (worker, believed_ms, *pairs), lambda _: None)
+
+
+def progress(claim: Claim, progress: Progress) -> Call[bool]:
+    """Note how far an attempt is; False if the claim is no longer held."""
+    fraction = "" if progress.fraction is None else repr(progress.fraction)
+    return Call("progress", (claim.id, claim.token, fraction, progress.message or ""), bool)
+
+
+def succeed(claim: Claim, result: bytes, retention_ms: int) -> Call[bool]:
+    """Publish the result; False (and nothing written) if the claim is no longer held."""
+    return Call("succeed", (claim.id, claim.token, retention_ms, result), bool)
+
+
+def fail(id: str, token: int, error: TaskError, retention_ms: int) -> Call[bool]:
+    """End the attempt with an error; False (and nothing written) if the claim is no longer held."""
+    return Call("fail", (id, token, retention_ms, error.code, error.message), bool)
+
+
+def release(id: str, token: int) -> Call[bool]:
+    """Give a task back unfinished, at no cost of an attempt; False if the claim is no longer held."""
+    return Call("release", (id, token), bool)
+
+
+def abandon(id: str, token: int, max_attempts: int, retention_ms: int) -> Call[Status | None]:
+    """Take a task back from a child known to be dead; return its new status, or None if the claim is not held."""
+    return Call(
+        "abandon", (id, token, max_attempts, retention_ms), lambda reply: Status(reply.decode()) if reply else None
+    )
+
+
+def reap(max_attempts: int, retention_ms: int, sighting_ms: int, missing_ms: int) -> Call[tuple[Verdict, ...]]:
+    """Take back expired leases and send lost messages again, each at its second sighting."""
+    return Call("reap", (max_attempts, retention_ms, sighting_ms, missing_ms), _verdicts)
+
+
+def census(models: Sequence[str]) -> Call[dict[str, ModelCensus]]:
+    """Count, for each model, tasks, workers and slots."""
+    return Call("census", tuple(models), lambda reply: dict(zip(models, map(_model_census, reply), strict=True)))
+
+
+def _claim(id: str, reply: Any) -> Claim | None:
+    if not reply:
+        return None
+    token, model, input = reply
+    return Claim(id, token, model.decode(), input)
+
+
+def _verdicts(reply: list[bytes]) -> tuple[Verdict, ...]:
+    words = [word.decode() for word in reply]
+    return tuple(map(Verdict, words[::2], words[1::2]))
+
+
+def _model_census(row: Any) -> ModelCensus:
+    queued, running, workers, slots, typical = row
+    return ModelCensus(queued, running, workers, slots, typical)
+
+
+def _maybe_task(id: str, reply: Any) -> Task | None:
+    return _task(id, reply) if reply else None
+
+
+def _task(id: str, reply: Any) -> Task:
+    values, queue = reply
+    field = dict(zip(FIELDS, values, strict=True))
+    return Task(
+        id=id,
+        model=field["model"].decode(),
+        status=Status(field["status"].decode()),
+        created_ms=int(field["created"]),
+        started_ms=_int(field["started"]),
+        finished_ms=_int(field["finished"]),
+        expires_ms=_int(field["expires"]),
+        attempt=int(field["attempt"] or 0),
+        lost=int(field["lost"] or 0),
+        progress=_progress(field["fraction"], field["note"]),
+        result=field["result"],
+        error=_error(field["error_code"], field["error_message"]),
+        queue=_queue(queue),
+    )
+
+
+def _int(value: bytes | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _progress(fraction: bytes | None, note: bytes | None) -> Progress | None:
+    if not fraction and not note:
+        return None
+    return Progress(float(fraction) if fraction else None, note.decode() if note else None)
+
+
+def _error(code: bytes | None, message: bytes | None) -> TaskError | None:
+    return None if code is None else TaskError(ErrorCode(code.decode()), (message or b"").decode())
+
+
+def _queue(row: Any) -> QueueView | None:
+    if not row:
+        return None
+    position, slots, workers, typical = row
+    return QueueView(position, slots, workers, typical)

@@ -1,0 +1,119 @@
+"""Running the ledger's calls: one EVALSHA each, blocking for the worker and asynchronous for the API.
+
+Nothing here waits for ever, and nothing retries behind the caller's back for long. redis-py 8 would try ten times
+with a socket timeout of five seconds; what is away is told to the caller at once instead, who knows what to do.
+"""
+
+import hashlib
+from functools import cache
+from typing import Any, TypeVar
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, RedisError
+from redis.retry import Retry
+
+from shared.ledger.calls import Call
+from shared.ledger.scripts import script
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 1.0
+ANSWER_SECONDS = 5.0  # a worker can afford to wait; its leases last longer
+API_CONNECT_SECONDS = 0.3
+API_ANSWER_SECONDS = 0.5  # design: a request that needs Redis is answered in well under a second
+API_CONNECTIONS = 64
+
+LedgerUnavailable = (RedisError, OSError)
+"""What a call raises when the ledger cannot be reached or cannot answer now; the caller may try again later."""
+
+
+@cache
+def digest(name: str) -> str:
+    """Return the SHA-1 by which Redis knows a script."""
+    return hashlib.sha1(script(name).encode(), usedforsecurity=False).hexdigest()
+
+
+class Ledger:
+    """The ledger for a worker: blocking calls over a small pool of its own."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self.client = client
+
+    def run(self, call: Call[T]) -> T:
+        """Run one atomic step in one round trip (two after Redis has forgotten the script).
+
+        Raises:
+            redis.exceptions.RedisError, OSError: Redis did not answer; the step may or may not have happened.
+        """
+        try:
+            reply = self.client.evalsha(digest(call.script), 0, *call.arguments)
+        except NoScriptError:
+            reply = self.client.eval(script(call.script), 0, *call.arguments)
+        return call.parse(reply)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.client.close()
+
+
+class AsyncLedger:
+    """The ledger for the API: calls that never block the event loop."""
+
+    def __init__(self, client: "redis.asyncio.Redis") -> None:
+        self.client = client
+
+    async def run(self, call: Call[T]) -> T:
+        """Run one atomic step in one round trip (two after Redis has forgotten the script).
+
+        Raises:
+            redis.exceptions.RedisError, OSError: Redis did not answer; the step may or may not have happened.
+        """
+        try:
+            reply = await self.client.evalsha(digest(call.script), 0, *call.arguments)
+        except NoScriptError:
+            reply = await self.client.eval(script(call.script), 0, *call.arguments)
+        return call.parse(reply)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.client.aclose()
+
+
+def connect(url: str, *, name: str) -> Ledger:
+    """Make the blocking ledger of one process (or thread); connects at the first call. `name` shows in CLIENT LIST."""
+    return Ledger(
+        redis.Redis.from_url(
+            url,
+            client_name=name,
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=ANSWER_SECONDS,
+            retry=_once_more(Retry),
+        )
+    )
+
+
+def connect_async(url: str, *, name: str) -> AsyncLedger:
+    """Make the asynchronous ledger of one API process; connects at the first call."""
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        url,
+        client_name=name,
+        max_connections=API_CONNECTIONS,
+        timeout=API_ANSWER_SECONDS,
+        socket_connect_timeout=API_CONNECT_SECONDS,
+        socket_timeout=API_ANSWER_SECONDS,
+        retry=_once_more(AsyncRetry),
+    )
+    return AsyncLedger(redis.asyncio.Redis.from_pool(pool))
+
+
+def _once_more(retry: type[Any]) -> Any:
+    """Try a broken connection once more, at once: after Redis was restarted every pooled connection is broken.
+
+    Safe because every step may be repeated: submit knows its id, the others their token. A timeout is not repeated,
+    it would double the wait.
+    """
+    return retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))

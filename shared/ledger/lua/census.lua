@@ -1,0 +1,8 @@
+-- What is served. ARGV models. Returns for each {queued, running, workers, slots, typical run time in ms or false}.
+local now, rows = now_ms(), {}
+for i, model in ipairs(ARGV) do
+  local workers = alive_workers(model, now)
+  rows[i] = {redis.call('ZCARD', QUEUE .. model), redis.call('ZCARD', LEASES .. model), #workers,
+             slots_of(model, workers), typical_run_ms(model)}
+end
+return rows

@@ -1,0 +1,2 @@
+-- ARGV id. Returns the task, or false.
+return read(ARGV[1])

@@ -1,0 +1,83 @@
+-- Take back what no live worker holds, and send again what was lost on its way. Any number of reapers may run.
+-- ARGV max_attempts, retention_ms, sighting_ms, missing_ms. Returns id, verdict, id, verdict ... for the log.
+--
+-- Both rules need two sightings, `..._ms` apart. After Redis itself was away every lease looks expired until its
+-- worker has had time to renew it; and a message that was popped a moment ago may be about to be claimed.
+local max_attempts, retention_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+local sighting_ms, missing_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
+local now, verdicts = now_ms(), {}
+local AT_ONCE = 1000  -- bounds how long Redis is held up; the rest follows at the next call
+
+local function note(id, verdict)
+  verdicts[#verdicts + 1] = id
+  verdicts[#verdicts + 1] = verdict
+end
+
+-- True from the second sighting on; the first one is only written down.
+local function seen_before(id, name, apart_ms)
+  local first = tonumber(field(id, name))
+  if first then return now - first >= apart_ms end
+  redis.call('HSET', TASK .. id, name, digits(now))
+  return false
+end
+
+local function reap_leases(model)
+  local expired = redis.call('ZRANGE', LEASES .. model, '-inf', digits(now), 'BYSCORE', 'LIMIT', 0, AT_ONCE)
+  for _, id in ipairs(expired) do
+    if field(id, 'status') ~= 'running' then
+      redis.call('ZREM', LEASES .. model, id)  -- no record: it was deleted by hand
+    elseif seen_before(id, 'sighted', sighting_ms) then
+      note(id, lose(id, model, now, max_attempts, retention_ms))
+    end
+  end
+end
+
+-- The id in the message that is popped next, after dropping messages that lead to nothing (a canceled task's, a
+-- doubled one): false if the list is empty, nil if what is there is not ours to judge.
+local function next_hint(model)
+  for _ = 1, AT_ONCE do
+    local text = redis.call('LINDEX', list_key(model), -1)
+    if not text then return false end
+    local ok, decoded = pcall(cjson.decode, text)
+    if not (ok and type(decoded) == 'table' and type(decoded.headers) == 'table') then return nil end
+    local id = decoded.headers.id
+    if type(id) ~= 'string' then return nil end
+    if field(id, 'status') == 'queued' then return id end
+    redis.call('RPOP', list_key(model))
+  end
+  return nil
+end
+
+-- Messages stand in the list in the order of the queue. So a queued task that comes before the next message's task
+-- has no message any more: it was popped, and whoever popped it has not claimed the task.
+local function resend_missing(model)
+  local hint = next_hint(model)
+  if hint == nil then return end
+  local before = hint and redis.call('ZRANK', QUEUE .. model, hint) or redis.call('ZCARD', QUEUE .. model)
+  if before == 0 then return end
+  local ids = redis.call('ZRANGE', QUEUE .. model, 0, math.min(before, AT_ONCE) - 1)
+  for i = #ids, 1, -1 do  -- the last pushed is the first popped
+    local id = ids[i]
+    if field(id, 'status') ~= 'queued' then
+      redis.call('ZREM', QUEUE .. model, id)
+    elseif seen_before(id, 'missing', missing_ms) then
+      redis.call('HDEL', TASK .. id, 'missing')
+      hint_next(id, model, id .. ':' .. digits(now))
+      note(id, 'resent')
+    end
+  end
+end
+
+local function forget_dead_workers(model)
+  local dead = redis.call('ZRANGE', WORKERS .. model, '-inf', digits(now), 'BYSCORE', 'LIMIT', 0, AT_ONCE)
+  if #dead == 0 then return end
+  redis.call('ZREM', WORKERS .. model, unpack(dead))
+  redis.call('HDEL', SLOTS .. model, unpack(dead))
+end
+
+for _, model in ipairs(redis.call('SMEMBERS', MODELS)) do
+  reap_leases(model)
+  resend_missing(model)
+  forget_dead_workers(model)
+end
+return verdicts
