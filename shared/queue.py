@@ -8,6 +8,7 @@ whose Celery id is Penstock's task id. tests/contract/test_message.py holds it a
 import base64
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from celery import Celery
 from kombu.serialization import dumps
@@ -31,7 +32,7 @@ def message_template() -> str:
     Built by Celery's own functions, once per process. `reply_to` and `origin` name the sending process in Celery's
     messages; here they are constant, since every API process and every reaper sends the same message.
     """
-    with Celery("penstock", set_as_current=False) as app:  # type: ignore[no-untyped-call]
+    with Celery("penstock", set_as_current=False) as app:
         message = app.amqp.create_task_message(
             ID,
             PREDICT,
@@ -69,3 +70,13 @@ def _properties(given: dict[str, Any]) -> dict[str, Any]:
         "body_encoding": "base64",
         "delivery_tag": TAG,
     }
+
+
+def broker_url(redis_url: str) -> str:
+    """Return the URL by which kombu reaches the same Redis: it has a scheme of its own for unix sockets."""
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    parts = urlsplit(redis_url)
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    credentials = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    return f"redis+socket://{credentials}{parts.path}?virtual_host={database}"

@@ -13,7 +13,8 @@ import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import MasterDownError, NoScriptError, OutOfMemoryError, ReadOnlyError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from shared.ledger.calls import Call
@@ -27,8 +28,17 @@ API_CONNECT_SECONDS = 0.3
 API_ANSWER_SECONDS = 0.5  # design: a request that needs Redis is answered in well under a second
 API_CONNECTIONS = 64
 
-LedgerUnavailable = (RedisError, OSError)
-"""What a call raises when the ledger cannot be reached or cannot answer now; the caller may try again later."""
+LedgerUnavailable = (
+    RedisConnectionError,  # gone, refused, cut, or still loading its file
+    RedisTimeoutError,
+    ReadOnlyError,  # a replica
+    MasterDownError,
+    OutOfMemoryError,
+    OSError,
+)
+"""What a call raises when the ledger cannot be reached or cannot write now; the caller may try again later.
+
+Any other RedisError is a defect of ours (a script that does not run) and is not repeated."""
 
 
 @cache
@@ -47,7 +57,7 @@ class Ledger:
         """Run one atomic step in one round trip (two after Redis has forgotten the script).
 
         Raises:
-            redis.exceptions.RedisError, OSError: Redis did not answer; the step may or may not have happened.
+            one of LedgerUnavailable: Redis did not answer; the step may or may not have happened.
         """
         try:
             reply = self.client.evalsha(digest(call.script), 0, *call.arguments)
@@ -70,7 +80,7 @@ class AsyncLedger:
         """Run one atomic step in one round trip (two after Redis has forgotten the script).
 
         Raises:
-            redis.exceptions.RedisError, OSError: Redis did not answer; the step may or may not have happened.
+            one of LedgerUnavailable: Redis did not answer; the step may or may not have happened.
         """
         try:
             reply = await self.client.evalsha(digest(call.script), 0, *call.arguments)
@@ -83,14 +93,14 @@ class AsyncLedger:
         await self.client.aclose()
 
 
-def connect(url: str, *, name: str) -> Ledger:
+def connect(url: str, *, name: str, answer_seconds: float = ANSWER_SECONDS) -> Ledger:
     """Make the blocking ledger of one process (or thread); connects at the first call. `name` shows in CLIENT LIST."""
     return Ledger(
         redis.Redis.from_url(
             url,
             client_name=name,
             socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
+            socket_timeout=answer_seconds,
             retry=_once_more(Retry),
         )
     )

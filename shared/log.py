@@ -1,0 +1,53 @@
+"""Logs of every process: one line an event, readable on a terminal, JSON elsewhere. Never an input, never a key."""
+
+import logging
+import sys
+
+import structlog
+
+# Celery reports what its pool does with ours-to-kill children as errors with tracebacks; the keeper's lines say the
+# same with the task's id and the reason.
+NOISY = {
+    "celery.worker.request": logging.CRITICAL,
+    "celery.app.trace": logging.CRITICAL,
+    "celery.worker.strategy": logging.WARNING,
+    "celery.worker.consumer.connection": logging.WARNING,
+    "celery.pool": logging.CRITICAL,
+    "multiprocessing": logging.CRITICAL,
+    "httpx2": logging.WARNING,
+}
+
+
+def configure_logging(level: str, *, process: str) -> None:
+    """Send the logs of this process, Celery's and uvicorn's included, to stderr. `process` is on every line."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.UnicodeDecoder(),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering()],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for name, quieter in NOISY.items():
+        logging.getLogger(name).setLevel(quieter)
+
+
+def _rendering() -> list[structlog.typing.Processor]:
+    if sys.stderr.isatty():
+        return [structlog.dev.ConsoleRenderer(pad_event_to=0)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

@@ -1,0 +1,45 @@
+"""The check that every process makes before it starts: the ledger's server answers and can hold a promise."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
+
+from shared.ledger.connection import connect
+from shared.server import complaints, redacted
+
+WITHIN_SECONDS = 5.0
+PAUSE_SECONDS = 0.25
+
+
+class StartError(Exception):
+    """The server cannot be used. The message names PENSTOCK_REDIS_URL and holds no password."""
+
+
+def require_usable(url: str, *, within: float = WITHIN_SECONDS) -> None:
+    """Return once the server answers and is fit for the ledger.
+
+    Raises:
+        StartError: it does not answer within `within` seconds, refuses us, or could lose accepted tasks.
+    """
+    found = complaints(_first_info(url, within))
+    if found:
+        raise StartError("\n".join(f"PENSTOCK_REDIS_URL ({redacted(url)}): {complaint}" for complaint in found))
+
+
+def _first_info(url: str, within: float) -> Mapping[str, Any]:
+    ledger = connect(url, name="penstock-start", answer_seconds=1.0)
+    give_up = time.monotonic() + within
+    try:
+        while True:
+            try:
+                return dict(ledger.client.info())
+            except (AuthenticationError, AuthorizationError) as error:
+                raise StartError(f"PENSTOCK_REDIS_URL ({redacted(url)}): the server refuses us: {error}") from error
+            except (RedisError, OSError) as error:
+                if time.monotonic() > give_up:
+                    raise StartError(f"PENSTOCK_REDIS_URL ({redacted(url)}) does not answer: {error}") from error
+                time.sleep(PAUSE_SECONDS)
+    finally:
+        ledger.close()

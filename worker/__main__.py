@@ -1,0 +1,74 @@
+"""Start one worker: `python -m worker [--models NAME,NAME] [--concurrency N]`."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from celery.exceptions import SecurityWarning
+
+from shared.log import configure_logging
+from shared.model import ModelError, by_name, read_schemas
+from shared.settings import SettingsError, load_settings
+from shared.start import StartError, require_usable
+from worker.app import EXIT_MODEL_FAILED, Worker
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a worker until it is stopped; return its exit code."""
+    options = _parse(arguments)
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        settings = load_settings(concurrency=options.concurrency)
+        schemas = read_schemas(settings.models)
+        if options.models:
+            schemas = by_name(schemas, [name.strip() for name in options.models.split(",")])
+    except (SettingsError, ModelError) as error:
+        return _complain(str(error), EXIT_USAGE)
+    if not settings.redis_url:
+        return _complain("PENSTOCK_REDIS_URL is empty: a worker needs the ledger's URL", EXIT_USAGE)
+    configure_logging(settings.log_level, process="worker")
+    # Celery warns of running as root because of pickle; we accept JSON only.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    cap_threads(settings.concurrency)  # before anything imports numpy and the like
+    try:
+        require_usable(settings.redis_url)
+        return Worker(settings, schemas).run()
+    except StartError as error:
+        return _complain(str(error), EXIT_FAILED)
+    except ModelError as error:
+        return _complain(str(error), EXIT_MODEL_FAILED)
+
+
+def cap_threads(children: int) -> None:
+    """Let the children share the cores: BLAS, OpenMP and torch would each start a thread per core in every child."""
+    threads = str(max(1, (os.cpu_count() or 1) // children))
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
+        os.environ.setdefault(variable, threads)
+
+
+def _complain(message: str, code: int) -> int:
+    for line in message.splitlines():
+        print(f"penstock worker: {line}", file=sys.stderr)
+    return code
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="penstock worker", description="Load models, claim tasks, run them.")
+    parser.add_argument("--models", help="serve only these, comma-separated names out of PENSTOCK_MODELS")
+    parser.add_argument("--concurrency", type=int, help="children (PENSTOCK_CONCURRENCY)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""The lease keeper: a thread of the worker's parent that speaks for its children while they compute.
+
+About three times a lease it renews all claims in one call; it kills the child whose claim is lost or canceled, or
+whose task is past its hard limit; it notices a dead child at once; it announces the worker; and it reaps. A thread,
+because Celery's main loop sleeps while it reconnects; with its own connection, because Celery's may be the broken one.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from typing import Any
+
+import structlog
+from redis.client import PubSub
+
+from shared.ledger import calls
+from shared.ledger.connection import Ledger, LedgerUnavailable
+from shared.settings import Settings
+from shared.task import ErrorCode, TaskError
+from worker.slots import Slots, SlotView, State
+from worker.takedown import is_alive, take_down
+
+LOOK_SECONDS = 0.1  # how late a hard limit or a dead child may be noticed
+REPORT_SECONDS = 1.0  # between two announcements, and between two reapings
+SIGHTING_SECONDS = 1.5  # between the reaper's two sightings; a worker renews sooner than that after Redis is back
+MISSING_SECONDS = 3.0  # between two sightings of a queued task that no message leads to
+log = structlog.get_logger()
+
+Attempt = tuple[str, int]  # task id, token
+
+
+class Ending(Enum):
+    """How the ledger is told that a running task is taken from its child."""
+
+    TIMEOUT = "timeout"
+    RELEASE = "release"
+
+
+@dataclass(slots=True)
+class LeaseKeeper:
+    """Keeps the leases of one worker. `fork_lock` is held whenever it does anything but wait; see worker/app.py."""
+
+    settings: Settings
+    worker: str
+    models: tuple[str, ...]
+    slots: Slots
+    ledger: Ledger
+    fork_lock: threading.Lock
+    on_broken: Callable[[str], None]  # told why a child cannot load a model
+    _seen: dict[int, SlotView] = field(default_factory=dict)  # the BUSY views of the last look, by slot
+    _ended: dict[int, Attempt] = field(default_factory=dict)  # by slot: dealt with, though its slot still says BUSY
+    _owed: dict[Attempt, calls.Call[Any]] = field(default_factory=dict)  # what the ledger has yet to be told
+    _next_renewal: float = 0.0
+    _next_report: float = 0.0
+    _drain_at: float | None = None
+    _away: bool = False
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Keep the leases until `stop` is called. The body of the thread."""
+        with self.ledger.client.pubsub(ignore_subscribe_messages=True) as pubsub:  # type: ignore[no-untyped-call]
+            while not self._stop.is_set():
+                canceled = self._wait(pubsub)
+                with self.fork_lock:
+                    self._tick(canceled)
+        with self.fork_lock, suppress(*LedgerUnavailable):
+            self.ledger.run(calls.announce(self.worker, dict.fromkeys(self.models, 0), 0))
+        self.ledger.close()
+
+    def stop(self) -> None:
+        """End the thread after its current step; the worker is taken off the ledger's list."""
+        self._stop.set()
+
+    def drain(self) -> None:
+        """Take the worker off the list of those that serve; release what still runs after the drain time."""
+        self._drain_at = time.monotonic() + self.settings.drain_seconds
+
+    def _wait(self, pubsub: PubSub) -> Attempt | None:
+        """Wait a moment for a cancellation; without Redis, just wait."""
+        try:
+            if not pubsub.subscribed:
+                pubsub.subscribe(f"penstock:worker:{self.worker}")
+            message = pubsub.get_message(timeout=LOOK_SECONDS)
+        except LedgerUnavailable:
+            self._stop.wait(LOOK_SECONDS)
+            return None
+        return parse_canceled(message["data"]) if message else None
+
+    def _tick(self, canceled: Attempt | None) -> None:
+        """First what the children need, which works without Redis; then what the ledger must hear."""
+        now = time.monotonic()
+        views = [view for view in self.slots.look_all() if not self._is_ended(view)]
+        self._note_vanished(views)
+        for view, why, ending in doomed(views, now, canceled, self._drain_at):
+            self._kill(view, why, ending)
+        self._seen = {view.index: view for view in views if view.state is State.BUSY and not self._is_ended(view)}
+        try:
+            self._talk(views, now)
+        except LedgerUnavailable as error:
+            self._note_away(error)
+        else:
+            self._note_back()
+
+    def _talk(self, views: list[SlotView], now: float) -> None:
+        """Everything that was owed, renewals, and once a second the announcement and the reaping."""
+        for attempt, call in list(self._owed.items()):
+            self.ledger.run(call)
+            del self._owed[attempt]
+        if now >= self._next_renewal:
+            self._renew(views)
+            self._next_renewal = now + self.settings.lease_seconds / 3
+        if now >= self._next_report:
+            self._report(views)
+            self._next_report = now + REPORT_SECONDS
+
+    def _renew(self, views: list[SlotView]) -> None:
+        held = {(view.task, view.token): view for view in views if view.state is State.BUSY}
+        lost = self.ledger.run(calls.renew(held, self._lease_ms)) if held else frozenset()
+        for (task, _), view in held.items():
+            if task in lost:
+                self._kill(view, "its claim is lost", None)
+
+    def _report(self, views: list[SlotView]) -> None:
+        slots = slots_by_model(views, self.models, draining=self._drain_at is not None)
+        self.ledger.run(calls.announce(self.worker, slots, self._lease_ms))
+        for view in views:
+            if view.state is State.BROKEN:
+                self.on_broken(view.reason)
+        sighting_ms, missing_ms = int(SIGHTING_SECONDS * 1000), int(MISSING_SECONDS * 1000)
+        reap = calls.reap(self.settings.max_attempts, self._retention_ms, sighting_ms, missing_ms)
+        for verdict in self.ledger.run(reap):
+            log.warning("reaped", task_id=verdict.id, outcome=verdict.outcome)
+
+    def _is_ended(self, view: SlotView) -> bool:
+        """Tell whether the slot shows a dead child that is dealt with: it says BUSY until its successor starts."""
+        return view.state is State.BUSY and self._ended.get(view.index) == (view.task, view.token)
+
+    def _note_vanished(self, views: list[SlotView]) -> None:
+        """Queue the tasks of dead children again now, rather than when their leases end."""
+        for view in vanished(self._seen.values(), views, is_alive):
+            attempt = self._ended[view.index] = (view.task, view.token)
+            self._owed[attempt] = calls.abandon(*attempt, self.settings.max_attempts, self._retention_ms)
+            log.warning("child died", task_id=view.task, attempt=view.token, pid=view.pid)
+
+    def _kill(self, view: SlotView, why: str, ending: Ending | None) -> None:
+        """Take a child down; `ending` says what the ledger is told of its task while the child stands still."""
+        if take_down(self.slots, view, partial(self._settle, view, ending)):
+            self._ended[view.index] = (view.task, view.token)
+            log.info("killed the child", why=why, task_id=view.task, attempt=view.token, pid=view.pid)
+
+    def _settle(self, view: SlotView, ending: Ending | None) -> None:
+        if ending is None:
+            return
+        call = ending_call(view, ending, self._retention_ms)
+        try:
+            self.ledger.run(call)
+        except LedgerUnavailable:
+            self._owed[view.task, view.token] = call
+
+    def _note_away(self, error: BaseException) -> None:
+        if not self._away:
+            log.warning("the ledger is away", error=f"{type(error).__name__}: {error}")
+        self._away = True
+
+    def _note_back(self) -> None:
+        if self._away:
+            log.info("the ledger is back")
+        self._away = False
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self.settings.lease_seconds * 1000)
+
+    @property
+    def _retention_ms(self) -> int:
+        return int(self.settings.retention_seconds * 1000)
+
+
+def doomed(
+    views: Iterable[SlotView], now: float, canceled: Attempt | None, drain_at: float | None
+) -> list[tuple[SlotView, str, Ending | None]]:
+    """Decide which running tasks end now: (slot, why, what the ledger is told)."""
+    drained = drain_at is not None and now >= drain_at
+    verdicts: list[tuple[SlotView, str, Ending | None]] = []
+    for view in views:
+        if view.state is not State.BUSY:
+            continue
+        if canceled is not None and view.holds(*canceled):
+            verdicts.append((view, "canceled", None))
+        elif view.is_overdue(now):
+            verdicts.append((view, "past its time limit", Ending.TIMEOUT))
+        elif drained:
+            verdicts.append((view, "the worker stops", Ending.RELEASE))
+    return verdicts
+
+
+def ending_call(view: SlotView, ending: Ending, retention_ms: int) -> calls.Call[bool]:
+    """Return what tells the ledger how the running task of `view` ends."""
+    if ending is Ending.RELEASE:
+        return calls.release(view.task, view.token)
+    error = TaskError(ErrorCode.TIMEOUT, f"The prediction ran past its limit of {view.limit:g} s.")
+    return calls.fail(view.task, view.token, error, retention_ms)
+
+
+def vanished(seen: Iterable[SlotView], views: Iterable[SlotView], is_alive: Callable[[int], bool]) -> list[SlotView]:
+    """Return the BUSY views of the last look whose child is gone: its slot has another pid, or its pid is dead."""
+    pids = {view.index: view.pid for view in views}
+    return [old for old in seen if pids.get(old.index, old.pid) != old.pid or not is_alive(old.pid)]
+
+
+def slots_by_model(views: Iterable[SlotView], models: Iterable[str], *, draining: bool) -> dict[str, int]:
+    """Count the children that can take a task of each model: all that have loaded, none while draining."""
+    loaded = sum(view.state in (State.IDLE, State.BUSY) for view in views)
+    return dict.fromkeys(models, 0 if draining else loaded)
+
+
+def parse_canceled(data: bytes) -> Attempt | None:
+    """Read a message of the worker's channel: `<id> <token>`. None for anything else: a hint, not an order."""
+    task, _, token = data.decode(errors="replace").partition(" ")
+    return (task, int(token)) if token.isdigit() else None
