@@ -8,6 +8,7 @@ local now, model = now_ms(), task[2]
 move(id, 'claim', 'queued', 'running')
 local attempt = redis.call('HINCRBY', TASK .. id, 'attempt', 1)
 leave_queue(id, model)
+redis.call('SADD', MODELS, model)
 redis.call('ZADD', LEASES .. model, digits(now + lease_ms), id)
 redis.call('HSET', TASK .. id, 'worker', worker, 'started', digits(now))
 return {attempt, model, task[3]}

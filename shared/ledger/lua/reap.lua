@@ -49,7 +49,8 @@ local function next_hint(model)
 end
 
 -- Messages stand in the list in the order of the queue. So a queued task that comes before the next message's task
--- has no message any more: it was popped, and whoever popped it has not claimed the task.
+-- has no message any more: it was popped, and whoever popped it has not claimed the task. A gap further back shows
+-- when the head moves; as long as it does not move no worker is free, and the task behind it could not run anyway.
 local function resend_missing(model)
   local hint = next_hint(model)
   if hint == nil then return end

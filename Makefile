@@ -1,0 +1,63 @@
+# Everything a developer or a first-time user runs. `make help` lists it. Needs Python 3.11 or later and an index of
+# Python packages; everything is installed into .venv from the hashed lock files.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --override requirements-overrides.txt --custom-compile-command 'make lock'
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format lock upgrade clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+run: $(VENV)/run.stamp  ## serve the shipped models on http://127.0.0.1:8000, with an embedded Valkey
+	@exec $(BIN)/penstock up
+
+test: $(VENV)/dev.stamp  ## run every test; they start the servers they need, and stop them
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp  ## ruff, mypy and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/dev.stamp  ## let ruff format the code and mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# --no-deps: a lock names every package; and rapidocr's wish for opencv-python with a screen is left out on purpose.
+$(VENV)/run.stamp: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing from requirements.lock into $(VENV)"
+	$(PIP) install --no-deps --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing from requirements-dev.lock into $(VENV)"
+	$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Penstock needs Python 3.11 or later; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+lock: $(VENV)/dev.stamp  ## write the lock files anew from pyproject.toml, keeping the versions they name
+	$(LOCK) pyproject.toml --extra all --extra build -o requirements.lock
+	$(LOCK) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra api -c requirements.lock -o requirements-api.lock
+	$(LOCK) pyproject.toml --extra worker -c requirements.lock -o requirements-worker.lock
+
+upgrade: | $(VENV)/bin/python  ## forget the locked versions, then lock the newest
+	rm -f requirements*.lock
+	$(PIP) install uv
+	$(MAKE) -o $(VENV)/dev.stamp lock
+
+clean:  ## remove what was installed and generated
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

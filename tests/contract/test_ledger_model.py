@@ -1,0 +1,182 @@
+"""The ledger against a reference in plain Python: hypothesis walks both, and they must agree at every step."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from shared.ledger import calls
+from shared.ledger.calls import Claim
+from shared.ledger.connection import Ledger
+from shared.task import ErrorCode, Status, TaskError
+
+KEPT_MS = 600_000
+LEASE_MS = 600_000
+MAX_ATTEMPTS = 2
+ERROR = TaskError(ErrorCode.MODEL_ERROR, "The model raised KeyError.")
+
+
+@dataclass
+class Reference:
+    """One task, as the contract describes it."""
+
+    order: int
+    status: Status = Status.QUEUED
+    attempt: int = 0
+    lost: int = 0
+    sighted: bool = False
+    lease_expired: bool = False
+    result: bytes | None = None
+    claims: list[Claim] = field(default_factory=list)
+
+    def holds(self, token: int) -> bool:
+        return self.status is Status.RUNNING and self.attempt == token
+
+    def lose(self) -> None:
+        self.lost += 1
+        self.status = Status.FAILED if self.lost >= MAX_ATTEMPTS else Status.QUEUED
+        self.sighted = self.lease_expired = False
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Random walks over every step, with tokens old and new."""
+
+    ledger: Ledger
+    ids = Bundle("ids")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ledger.client.flushall()
+        self.tasks: dict[str, Reference] = {}
+
+    @rule(target=ids)
+    def submit(self) -> str:
+        id = f"00000000-0000-4000-8000-{len(self.tasks):012d}"
+        self.ledger.run(calls.submit(id, "wait", b"{}"))
+        self.tasks[id] = Reference(order=len(self.tasks))
+        return id
+
+    @rule(id=ids)
+    def claim(self, id: str) -> None:
+        task, claim = self.tasks[id], self.ledger.run(calls.claim(id, "worker", LEASE_MS))
+        assert (claim is not None) == (task.status is Status.QUEUED)
+        if claim is not None:
+            task.status, task.attempt = Status.RUNNING, task.attempt + 1
+            task.sighted = task.lease_expired = False
+            task.claims.append(claim)
+            assert claim.token == task.attempt
+
+    @rule(id=ids, which=st.integers(0, 5), result=st.binary(max_size=20))
+    def succeed(self, id: str, which: int, result: bytes) -> None:
+        task, claim = self.tasks[id], self._claim(id, which)
+        accepted = self.ledger.run(calls.succeed(claim, result, KEPT_MS))
+        assert accepted == task.holds(claim.token)
+        if accepted:
+            task.status, task.result = Status.SUCCEEDED, result
+
+    @rule(id=ids, which=st.integers(0, 5))
+    def fail(self, id: str, which: int) -> None:
+        task, claim = self.tasks[id], self._claim(id, which)
+        accepted = self.ledger.run(calls.fail(id, claim.token, ERROR, KEPT_MS))
+        assert accepted == task.holds(claim.token)
+        if accepted:
+            task.status = Status.FAILED
+
+    @rule(id=ids, which=st.integers(0, 5))
+    def release(self, id: str, which: int) -> None:
+        task, claim = self.tasks[id], self._claim(id, which)
+        accepted = self.ledger.run(calls.release(id, claim.token))
+        assert accepted == task.holds(claim.token)
+        if accepted:
+            task.status, task.sighted, task.lease_expired = Status.QUEUED, False, False
+
+    @rule(id=ids, which=st.integers(0, 5))
+    def abandon(self, id: str, which: int) -> None:
+        task, claim = self.tasks[id], self._claim(id, which)
+        status = self.ledger.run(calls.abandon(id, claim.token, MAX_ATTEMPTS, KEPT_MS))
+        assert (status is not None) == task.holds(claim.token)
+        if status is not None:
+            task.lose()
+            assert status is task.status
+
+    @rule(id=ids)
+    def cancel(self, id: str) -> None:
+        task = self.tasks[id]
+        self.ledger.run(calls.cancel(id, KEPT_MS))
+        if task.status in (Status.QUEUED, Status.RUNNING):
+            task.status = Status.CANCELED
+
+    @rule(id=ids, which=st.integers(0, 5))
+    def renew(self, id: str, which: int) -> None:
+        task, claim = self.tasks[id], self._claim(id, which)
+        lost = self.ledger.run(calls.renew([(id, claim.token)], LEASE_MS))
+        assert (id not in lost) == task.holds(claim.token)
+        if not lost:
+            task.sighted = task.lease_expired = False
+
+    @rule(id=ids)
+    def expire_lease(self, id: str) -> None:
+        task = self.tasks[id]
+        if task.status is Status.RUNNING:
+            self.ledger.client.zadd("penstock:leases:wait", {id: 1}, xx=True)
+            task.lease_expired = True
+
+    @rule()
+    def reap(self) -> None:
+        self.ledger.run(calls.announce("worker", {"wait": 1}, LEASE_MS))
+        self.ledger.run(calls.reap(MAX_ATTEMPTS, KEPT_MS, 0, 0))
+        for task in self.tasks.values():
+            if task.status is Status.RUNNING and task.lease_expired:
+                if task.sighted:
+                    task.lose()
+                else:
+                    task.sighted = True
+
+    @rule()
+    def lose_a_message(self) -> None:
+        self.ledger.client.rpop("penstock.wait")
+
+    @invariant()
+    def they_agree(self) -> None:
+        queued = sorted((t.order, id) for id, t in self.tasks.items() if t.status is Status.QUEUED)
+        position = {id: place for place, (_, id) in enumerate(queued, start=1)}
+        for id, reference in self.tasks.items():
+            task = self.ledger.run(calls.read(id))
+            assert task is not None
+            assert (task.status, task.attempt, task.lost) == (reference.status, reference.attempt, reference.lost)
+            assert task.result == reference.result
+            assert (task.queue.position if task.queue else None) == position.get(id)
+
+    @invariant()
+    def nothing_is_left_behind(self) -> None:
+        census = self.ledger.run(calls.census(["wait"]))["wait"]
+        statuses = [task.status for task in self.tasks.values()]
+        assert census.queued == statuses.count(Status.QUEUED)
+        assert census.running == statuses.count(Status.RUNNING)
+
+    def teardown(self) -> None:
+        """Whatever was lost on the way, a worker that does nothing but follow messages comes to every queued task."""
+        for _ in range(3 * len(self.tasks) + 3):
+            self.reap()
+            text = self.ledger.client.rpop("penstock.wait")
+            if text is not None:
+                self.claim(json.loads(text)["headers"]["id"])
+        assert not [task for task in self.tasks.values() if task.status is Status.QUEUED]
+
+    def _claim(self, id: str, which: int) -> Claim:
+        claims = self.tasks[id].claims
+        return claims[which % len(claims)] if claims else Claim(id, which, "wait", b"")
+
+
+@pytest.mark.parametrize("examples", [80])
+def test_the_ledger_agrees_with_the_reference(ledger: Ledger, examples: int) -> None:
+    machine = type("Machine", (LedgerMachine,), {"ledger": ledger})
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        machine,
+        settings=settings(
+            max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )

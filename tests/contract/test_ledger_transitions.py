@@ -1,0 +1,93 @@
+"""The ledger's conformance suite: every action from every state, pair by pair, against the table in shared/task.py."""
+
+from collections.abc import Callable
+
+import pytest
+
+from shared.ledger import calls
+from shared.ledger.calls import Claim
+from shared.ledger.connection import Ledger
+from shared.task import FINAL, TRANSITIONS, Action, ErrorCode, Status, Task, TaskError, may
+
+ID = "6f1c2a3b-0d4e-4f5a-8b6c-7d8e9f0a1b2c"
+KEPT_MS = 60_000
+LEASE_MS = 60_000
+ERROR = TaskError(ErrorCode.MODEL_ERROR, "The model raised KeyError.")
+
+
+def submitted(ledger: Ledger) -> None:
+    ledger.run(calls.submit(ID, "wait", b"{}"))
+
+
+def claimed(ledger: Ledger) -> Claim:
+    submitted(ledger)
+    claim = ledger.run(calls.claim(ID, "worker", LEASE_MS))
+    assert claim is not None
+    return claim
+
+
+REACH: dict[Status, Callable[[Ledger], object]] = {
+    Status.QUEUED: submitted,
+    Status.RUNNING: claimed,
+    Status.SUCCEEDED: lambda ledger: ledger.run(calls.succeed(claimed(ledger), b"{}", KEPT_MS)),
+    Status.FAILED: lambda ledger: ledger.run(calls.fail(ID, claimed(ledger).token, ERROR, KEPT_MS)),
+    Status.CANCELED: lambda ledger: (submitted(ledger), ledger.run(calls.cancel(ID, KEPT_MS))),
+}
+
+# Every way of taking each action, with the state it leads to. The token is the one that the running state holds.
+TAKE: list[tuple[Action, Status, Callable[[Ledger], object]]] = [
+    (Action.CLAIM, Status.RUNNING, lambda ledger: ledger.run(calls.claim(ID, "other", LEASE_MS))),
+    (Action.FINISH, Status.SUCCEEDED, lambda ledger: ledger.run(calls.succeed(Claim(ID, 1, "wait", b""), b"1", KEPT_MS))),
+    (Action.FINISH, Status.FAILED, lambda ledger: ledger.run(calls.fail(ID, 1, ERROR, KEPT_MS))),
+    (Action.RELEASE, Status.QUEUED, lambda ledger: ledger.run(calls.release(ID, 1))),
+    (Action.REAP, Status.QUEUED, lambda ledger: ledger.run(calls.abandon(ID, 1, 2, KEPT_MS))),
+    (Action.REAP, Status.FAILED, lambda ledger: ledger.run(calls.abandon(ID, 1, 1, KEPT_MS))),
+    (Action.CANCEL, Status.CANCELED, lambda ledger: ledger.run(calls.cancel(ID, KEPT_MS))),
+]
+
+
+def seen(ledger: Ledger) -> Task:
+    task = ledger.run(calls.read(ID))
+    assert task is not None
+    return task
+
+
+@pytest.mark.parametrize("before", list(Status))
+@pytest.mark.parametrize(("action", "after", "take"), TAKE, ids=[f"{action}-{after}" for action, after, _ in TAKE])
+def test_an_action_moves_a_task_as_the_table_allows_and_otherwise_changes_nothing(
+    ledger: Ledger, before: Status, action: Action, after: Status, take: Callable[[Ledger], object]
+) -> None:
+    REACH[before](ledger)
+    was = seen(ledger)
+
+    take(ledger)
+
+    assert was.status is before
+    if may(action, before, after):
+        assert seen(ledger).status is after
+    else:
+        assert seen(ledger) == was
+
+
+def test_every_transition_of_the_table_is_taken_here() -> None:
+    taken = {(action, after) for action, after, _ in TAKE}
+
+    assert {(action, after) for action, rows in TRANSITIONS.items() for afters in rows.values() for after in afters} == taken
+
+
+@pytest.mark.parametrize("final", sorted(FINAL))
+def test_a_final_task_holds_nothing_and_leaves_when_its_retention_ends(ledger: Ledger, final: Status) -> None:
+    REACH[final](ledger)
+    ledger.run(calls.reap(3, KEPT_MS, 0, 0))  # drops messages that lead nowhere
+
+    task = seen(ledger)
+    census = ledger.run(calls.census(["wait"]))["wait"]
+    assert (census.queued, census.running) == (0, 0)
+    assert task.expires_ms is not None
+    assert task.finished_ms is not None
+    assert task.expires_ms - task.finished_ms == KEPT_MS
+    assert 0 < ledger.client.pttl(f"penstock:task:{ID}") <= KEPT_MS
+
+
+def test_no_transition_leaves_a_final_state() -> None:
+    assert not any(may(action, before, after) for action in Action for before in FINAL for after in Status)

@@ -1,0 +1,18 @@
+"""Waiting for what must come, instead of sleeping and hoping."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], *, within: float = 10.0, every: float = 0.02) -> T:
+    """Return what `look` returns as soon as it is true; fail if it never is."""
+    give_up = time.monotonic() + within
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < give_up, f"not within {within} s; last seen: {found!r}"
+        time.sleep(every)
