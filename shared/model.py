@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, cast, get_args
@@ -121,14 +122,17 @@ def _make_package(package: str, folder: Path) -> None:
     for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
         del sys.modules[name]  # another folder of the same name was read before: its modules are not this one's
     init = folder / "__init__.py"
-    spec = importlib.util.spec_from_file_location(
-        package, init if init.is_file() else None, submodule_search_locations=[str(folder)]
+    spec = (
+        importlib.util.spec_from_file_location(package, init, submodule_search_locations=[str(folder)])
+        if init.is_file()
+        else ModuleSpec(package, None, is_package=True)
     )
     if spec is None:
-        raise ModelError(f"{folder} cannot be imported as {package}")
+        raise ModelError(f"{init} cannot be imported")
+    spec.submodule_search_locations = [str(folder)]
     module = importlib.util.module_from_spec(spec)
     sys.modules[package] = module
-    if init.is_file() and spec.loader is not None:
+    if spec.loader is not None:
         spec.loader.exec_module(module)
 
 

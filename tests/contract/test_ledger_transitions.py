@@ -37,7 +37,11 @@ REACH: dict[Status, Callable[[Ledger], object]] = {
 # Every way of taking each action, with the state it leads to. The token is the one that the running state holds.
 TAKE: list[tuple[Action, Status, Callable[[Ledger], object]]] = [
     (Action.CLAIM, Status.RUNNING, lambda ledger: ledger.run(calls.claim(ID, "other", LEASE_MS))),
-    (Action.FINISH, Status.SUCCEEDED, lambda ledger: ledger.run(calls.succeed(Claim(ID, 1, "wait", b""), b"1", KEPT_MS))),
+    (
+        Action.FINISH,
+        Status.SUCCEEDED,
+        lambda ledger: ledger.run(calls.succeed(Claim(ID, 1, "wait", b""), b"1", KEPT_MS)),
+    ),
     (Action.FINISH, Status.FAILED, lambda ledger: ledger.run(calls.fail(ID, 1, ERROR, KEPT_MS))),
     (Action.RELEASE, Status.QUEUED, lambda ledger: ledger.run(calls.release(ID, 1))),
     (Action.REAP, Status.QUEUED, lambda ledger: ledger.run(calls.abandon(ID, 1, 2, KEPT_MS))),
@@ -72,7 +76,9 @@ def test_an_action_moves_a_task_as_the_table_allows_and_otherwise_changes_nothin
 def test_every_transition_of_the_table_is_taken_here() -> None:
     taken = {(action, after) for action, after, _ in TAKE}
 
-    assert {(action, after) for action, rows in TRANSITIONS.items() for afters in rows.values() for after in afters} == taken
+    assert {
+        (action, after) for action, rows in TRANSITIONS.items() for afters in rows.values() for after in afters
+    } == taken
 
 
 @pytest.mark.parametrize("final", sorted(FINAL))
