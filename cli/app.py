@@ -1,0 +1,180 @@
+"""The commands of `penstock`: what they take, and which part of the package does it."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from cli.client import Client, ClientError, Document
+from cli.document import InputError, read_input, render
+from cli.parts import environment, module_command, options
+from cli.progress import progress_bar
+from cli.restart import EX_USAGE
+from cli.supervisor import KILLED_BY_USER
+from cli.up import up as run_up
+from cli.voice import complain, say
+from cli.waiting import exit_code, wait
+from shared.settings import Settings, SettingsError, load_settings
+
+app = typer.Typer(
+    help="Puts a Python model behind a durable queue. Settings are environment variables named PENSTOCK_*.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they would print local variables, passwords among them
+)
+RUN, ASK = "Run an installation", "Use one"
+
+Host = Annotated[str | None, typer.Option(help="Address to serve; PENSTOCK_API_HOST.")]
+Port = Annotated[int | None, typer.Option(help="Port to serve, 0 for any that is free; PENSTOCK_API_PORT.")]
+Concurrency = Annotated[int | None, typer.Option(help="Children of the worker; PENSTOCK_CONCURRENCY.")]
+Url = Annotated[str, typer.Option(envvar="PENSTOCK_URL", help="Where the API is.")]
+Timeout = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Give up waiting after this long.")]
+TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task_id of a task document.")]
+LOCAL = "http://127.0.0.1:8000"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            say(version("penstock"))
+        except PackageNotFoundError:
+            say("not installed (run from its source)")
+        raise typer.Exit
+
+
+@app.callback()
+def penstock(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options of `penstock` itself."""
+
+
+@app.command(rich_help_panel=RUN)
+def up(
+    host: Host = None,
+    port: Port = None,
+    concurrency: Concurrency = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the embedded server keeps its data; PENSTOCK_DATA_DIR.")
+    ] = None,
+) -> None:
+    """Run everything: the API, a worker and, unless PENSTOCK_REDIS_URL names a ledger, an embedded server.
+
+    What dies is started again. Ctrl-C stops everything in order and lets
+    running tasks finish for PENSTOCK_DRAIN_SECONDS; a second Ctrl-C kills it all.
+    """
+    settings = _settings(api_host=host, api_port=port, concurrency=concurrency, data_dir=data_dir)
+    raise typer.Exit(run_up(settings))
+
+
+@app.command(rich_help_panel=RUN)
+def api(host: Host = None, port: Port = None) -> None:
+    """Run the API only, against the ledger that PENSTOCK_REDIS_URL names."""
+    _require_ledger(_settings(api_host=host, api_port=port))
+    _become("api", options(host=host, port=port))
+
+
+@app.command(rich_help_panel=RUN)
+def worker(
+    models: Annotated[
+        str | None, typer.Option(metavar="NAME,NAME", help="Serve only these of PENSTOCK_MODELS.")
+    ] = None,
+    concurrency: Concurrency = None,
+) -> None:
+    """Run a worker only, against the ledger that PENSTOCK_REDIS_URL names. Run more of them to go faster."""
+    _require_ledger(_settings(concurrency=concurrency))
+    _become("worker", options(models=models, concurrency=concurrency))
+
+
+@app.command(rich_help_panel=ASK)
+def submit(
+    model: Annotated[str, typer.Argument(help="Name of the model.")],
+    input: Annotated[str, typer.Argument(metavar="JSON", help="The model's input; @FILE reads a file, - stdin.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the task is finished.")] = False,
+    timeout: Timeout = None,
+    url: Url = LOCAL,
+) -> None:
+    """Submit a task and print its document."""
+    with _client(url) as client:
+        document = client.submit(model, read_input(input)).document
+        if wait:
+            _wait(client, document["task_id"], timeout, document)
+        _print(document)
+
+
+@app.command(rich_help_panel=ASK)
+def get(task_id: TaskId, url: Url = LOCAL) -> None:
+    """Print the document of a task."""
+    with _client(url) as client:
+        _print(client.get(task_id).document)
+
+
+@app.command(name="wait", rich_help_panel=ASK)
+def wait_for(task_id: TaskId, timeout: Timeout = None, url: Url = LOCAL) -> None:
+    """Wait until a task is finished and print its document.
+
+    Exits with 0 if it succeeded, 1 if it failed or was canceled, 3 when the time ran out.
+    """
+    with _client(url) as client:
+        _wait(client, task_id, timeout)
+
+
+def _settings(**given: Any) -> Settings:
+    try:
+        return load_settings(**given)
+    except SettingsError as error:
+        complain(str(error))
+        raise typer.Exit(EX_USAGE) from error
+
+
+def _require_ledger(settings: Settings) -> None:
+    if not settings.redis_url:
+        complain("PENSTOCK_REDIS_URL: must name the ledger (`penstock up` brings one of its own)")
+        raise typer.Exit(EX_USAGE)
+
+
+def _become(module: str, arguments: list[str]) -> NoReturn:
+    """Replace this process by one of the parts, so that signals and exit codes are its own."""
+    command = module_command(module, arguments)
+    os.execve(command[0], command, environment(os.environ, {}))  # noqa: S606  (no shell is the point)
+
+
+@contextmanager
+def _client(url: str) -> Iterator[Client]:
+    """Yield a client; what it complains about ends the command."""
+    try:
+        with Client(url) as client:
+            yield client
+    except InputError as error:
+        complain(str(error))
+        raise typer.Exit(EX_USAGE) from error
+    except ClientError as error:
+        complain(str(error))
+        raise typer.Exit(1) from error
+
+
+def _wait(client: Client, task_id: str, timeout: float | None, submitted: Document | None = None) -> NoReturn:
+    try:
+        with progress_bar(Console(stderr=True)) as show:
+            waited = wait(client, task_id, timeout=timeout, show=show)
+    except KeyboardInterrupt:
+        complain(f"the task goes on: penstock wait {task_id}")
+        raise typer.Exit(KILLED_BY_USER) from None
+    if waited.timed_out:
+        complain(f"not finished after {timeout:g} s; the task goes on: penstock wait {task_id}")
+    latest = waited.document or submitted
+    if latest:
+        _print(latest)
+    raise typer.Exit(exit_code(waited))
+
+
+def _print(document: Document) -> None:
+    say(render(document, terminal=sys.stdout.isatty()))

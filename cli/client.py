@@ -1,0 +1,139 @@
+"""A client of the HTTP API: submit a task, read its document."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+import httpx2
+
+from shared.settings import is_loopback
+
+Document = dict[str, Any]
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+
+
+class ClientError(Exception):
+    """The API refused, and asking again would not help. The message says why, for a person."""
+
+
+class UnavailableError(ClientError):
+    """The API cannot be reached or cannot answer now; `retry_after` seconds is when it wants to be asked again."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A task document, and when the API wants to be asked again."""
+
+    document: Document
+    retry_after: float | None
+
+
+class Client:
+    """Speaks to one API. A context manager: it keeps a connection."""
+
+    def __init__(self, url: str) -> None:
+        """Take the API's URL without connecting.
+
+        Raises:
+            ClientError: this is no HTTP URL.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ClientError(f"{url!r} is no http:// or https:// URL")
+        self._url = url.rstrip("/")
+        self._http = httpx2.Client(
+            timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            trust_env=not is_loopback(parts.hostname),  # a proxy does not reach this machine's loopback
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def submit(self, model: str, body: bytes) -> Reply:
+        """Submit a task with this JSON as its input.
+
+        Raises:
+            UnavailableError: the API did not answer, or answered 503.
+            ClientError: it refused.
+        """
+        return self._ask(
+            "POST", f"/task/{quote(model, safe='')}", content=body, headers={"Content-Type": "application/json"}
+        )
+
+    def get(self, task_id: str) -> Reply:
+        """Read a task.
+
+        Raises:
+            UnavailableError: the API did not answer, or answered 503.
+            ClientError: it refused: there is no such task, ...
+        """
+        return self._ask("GET", f"/task/{quote(task_id, safe='')}")
+
+    def _ask(self, method: str, path: str, **request: Any) -> Reply:
+        try:
+            response = self._http.request(method, self._url + path, **request)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise UnavailableError(f"cannot reach the API at {self._url}: {error or type(error).__name__}") from error
+        return read_reply(response.status_code, response.headers, _json(response))
+
+
+def read_reply(status: int, headers: Mapping[str, str], body: Any) -> Reply:
+    """Turn an answer into a reply.
+
+    Raises:
+        UnavailableError: it is a 503.
+        ClientError: it is any other refusal, or no task document.
+    """
+    pause = retry_after(headers.get("retry-after"))
+    if status == httpx2.codes.SERVICE_UNAVAILABLE:
+        raise UnavailableError(problem(status, body), pause)
+    if not httpx2.codes.is_success(status):
+        raise ClientError(problem(status, body))
+    if not isinstance(body, dict) or not {"task_id", "status"} <= body.keys():
+        raise ClientError("the answer is no task document: is this URL a Penstock API?")
+    return Reply(body, pause)
+
+
+def retry_after(header: str | None) -> float | None:
+    """Return the seconds of a Retry-After header; None without one, or for a date (Penstock sends none)."""
+    try:
+        seconds = float(header or "")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def problem(status: int, body: Any) -> str:
+    """Say in words what a problem document says: `title: detail`, and a line for each field that is wrong."""
+    if not isinstance(body, Mapping) or "title" not in body:
+        return f"the API answered {status} without saying why"
+    said = [str(body[name]) for name in ("title", "detail") if body.get(name)]
+    errors = body.get("errors")
+    fields = [_field(error) for error in errors if isinstance(error, Mapping)] if isinstance(errors, list) else []
+    return "\n".join([": ".join(said), *fields])
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    loc = error.get("loc", "")
+    where = ".".join(str(part) for part in loc) if isinstance(loc, list) else str(loc)
+    return f"  {where}: {error.get('msg', '')}"
+
+
+def _json(response: httpx2.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None

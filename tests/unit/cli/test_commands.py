@@ -1,0 +1,230 @@
+"""The client commands as a user runs them, against a small real HTTP server."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from cli.parts import environment
+
+TASK = "0b0b6a1e-0000-4000-8000-000000000001"
+
+
+def document(status: str, **more: Any) -> dict[str, Any]:
+    return {"task_id": TASK, "model": "wait", "status": status, "queue": None, "progress": None, **more}
+
+
+class Api(ThreadingHTTPServer):
+    """Answers with what it was given, in order, the last one again and again."""
+
+    daemon_threads = True
+    block_on_close = True
+
+    def __init__(self, port: int = 0) -> None:
+        self.answers: list[tuple[int, Any, dict[str, str]]] = []
+        self.requests: list[tuple[str, str, bytes]] = []
+        super().__init__(("127.0.0.1", port), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def will(self, status: int, body: Any, **headers: str) -> None:
+        self.answers.append((status, body, headers))
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Api
+    log_requests: ClassVar[bool] = False
+
+    def do_GET(self) -> None:
+        self.server.requests.append((self.command, self.path, self._body()))
+        answers = self.server.answers
+        status, body, headers = answers.pop(0) if len(answers) > 1 else answers[0]
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET  # noqa: N815
+
+    def _body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with Api() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def penstock(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        env={**environment(clean, {}), **variables},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_submit_prints_the_document_on_one_line(api: Api) -> None:
+    api.will(202, document("queued"))
+    done = penstock("submit", "wait", '{"wait_time": 1}', "--url", api.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    assert json.loads(done.stdout) == document("queued")
+    assert api.requests == [("POST", "/task/wait", b'{"wait_time": 1}')]
+
+
+def test_submit_reads_stdin_and_the_url_from_the_environment(api: Api) -> None:
+    api.will(202, document("queued"))
+    done = penstock("submit", "wait", "-", stdin='{"wait_time": 2}', PENSTOCK_URL=api.url + "/")
+    assert done.returncode == 0
+    assert api.requests == [("POST", "/task/wait", b'{"wait_time": 2}')]
+
+
+def test_submit_of_what_is_no_json_asks_nobody(api: Api) -> None:
+    done = penstock("submit", "wait", "{", "--url", api.url)
+    assert done.returncode == 2
+    assert done.stderr.startswith("penstock: this is no JSON: ")
+    assert done.stderr.count("\n") == 1
+    assert not api.requests
+
+
+def test_a_refused_input_says_which_field_and_why(api: Api) -> None:
+    errors = [{"loc": ["wait_time"], "msg": "Input should be less than or equal to 10", "type": "less_than_equal"}]
+    api.will(422, {"title": "Unprocessable Content", "detail": "the input is not valid", "errors": errors})
+    done = penstock("submit", "wait", '{"wait_time": 99}', "--url", api.url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "penstock: Unprocessable Content: the input is not valid",
+        "penstock:   wait_time: Input should be less than or equal to 10",
+    ]
+
+
+def test_submit_and_wait(api: Api) -> None:
+    api.will(202, document("queued"), Retry_After="0")
+    api.will(200, document("running"), Retry_After="0")
+    api.will(200, document("succeeded", result={"waited": 1}))
+    done = penstock("submit", "wait", "{}", "--wait", "--url", api.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["result"] == {"waited": 1}
+
+
+def test_get_quotes_the_id(api: Api) -> None:
+    api.will(404, {"title": "Not Found", "detail": "no such task"})
+    done = penstock("get", "../models", "--url", api.url)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "penstock: Not Found: no such task\n")
+    assert api.requests[0][1] == "/task/..%2Fmodels"
+
+
+@pytest.mark.parametrize(("status", "code"), [("succeeded", 0), ("failed", 1), ("canceled", 1)])
+def test_wait_ends_with_the_task(api: Api, status: str, code: int) -> None:
+    api.will(200, document("queued"), Retry_After="0")
+    api.will(200, document(status))
+    done = penstock("wait", TASK, "--url", api.url)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert json.loads(done.stdout)["status"] == status
+    assert len(api.requests) == 2
+
+
+def test_wait_outlasts_a_503(api: Api) -> None:
+    api.will(503, {"title": "Service Unavailable"}, Retry_After="0")
+    api.will(200, document("succeeded"))
+    assert penstock("wait", TASK, "--url", api.url).returncode == 0
+
+
+def test_wait_outlasts_a_restart_of_the_api() -> None:
+    with Api() as gone:
+        port = gone.server_address[1]
+    later: list[Api] = []
+
+    def come_back() -> None:
+        with Api(port) as api:
+            later.append(api)
+            api.will(200, document("succeeded"))
+            api.timeout = 30
+            api.handle_request()
+
+    timer = threading.Timer(1.0, come_back)
+    timer.start()
+    done = penstock("wait", TASK, "--timeout", "30", "--url", f"http://127.0.0.1:{port}")
+    timer.join()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(later[0].requests) == 1
+
+
+def test_wait_gives_up_in_time(api: Api) -> None:
+    api.will(200, document("running"), Retry_After="60")
+    done = penstock("wait", TASK, "--timeout", "0.3", "--url", api.url)
+    assert done.returncode == 3
+    assert done.stderr == f"penstock: not finished after 0.3 s; the task goes on: penstock wait {TASK}\n"
+    assert json.loads(done.stdout)["status"] == "running"
+
+
+def test_wait_for_what_never_was_is_one_line(api: Api) -> None:
+    api.will(404, {"title": "Not Found", "detail": "no such task"})
+    done = penstock("wait", TASK, "--url", api.url)
+    assert (done.returncode, done.stderr) == (1, "penstock: Not Found: no such task\n")
+
+
+def test_an_api_that_is_away_is_one_line_with_its_url() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    for arguments in (("submit", "wait", "{}"), ("get", TASK)):
+        done = penstock(*arguments, "--url", url)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"penstock: cannot reach the API at {url}: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_proxy_is_not_asked_for_loopback(api: Api) -> None:
+    api.will(200, document("running"))
+    assert penstock("get", TASK, "--url", api.url, http_proxy="http://127.0.0.1:9", NO_PROXY="").returncode == 0
+
+
+@pytest.mark.parametrize("part", ["api", "worker"])
+def test_a_part_alone_needs_a_ledger(part: str, tmp_path: Path) -> None:
+    done = penstock(part)
+    assert done.returncode == 2
+    assert done.stderr.startswith("penstock: PENSTOCK_REDIS_URL: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_wrong_setting_is_named() -> None:
+    done = penstock("up", PENSTOCK_API_PORT="many", PENSTOCK_LEASE_SECONDS="0")
+    assert done.returncode == 2
+    lines = sorted(done.stderr.splitlines())
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["penstock", "PENSTOCK_API_PORT"],
+        ["penstock", "PENSTOCK_LEASE_SECONDS"],
+    ]
+
+
+def test_help_and_version_are_there() -> None:
+    shown = penstock("--help")
+    assert shown.returncode == 0
+    for command in ("up", "api", "worker", "submit", "get", "wait"):
+        assert command in shown.stdout
+    assert penstock("--version").returncode == 0
