@@ -78,7 +78,7 @@ def read_schema(folder: Path) -> ModelSchema:
         input=_data_class(module, "Input", where),
         output=_data_class(module, "Output", where),
         time_limit_seconds=_positive(module, "TIME_LIMIT_SECONDS", where, DEFAULT_TIME_LIMIT_SECONDS),
-        max_batch=int(_positive(module, "MAX_BATCH", where, 1)),
+        max_batch=_whole(_positive(module, "MAX_BATCH", where, 1), "MAX_BATCH", where),
         load_in=_load_in(module, where),
         description=inspect.getdoc(module),
     )
@@ -145,9 +145,15 @@ def _data_class(module: ModuleType, name: str, where: Path) -> type[BaseModel]:
 
 def _positive(module: ModuleType, name: str, where: Path, default: float) -> float:
     value = getattr(module, name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise ModelError(f"{where}: {name} is a number above 0, not {value!r}")
     return value
+
+
+def _whole(value: float, name: str, where: Path) -> int:
+    if value != int(value):
+        raise ModelError(f"{where}: {name} is a whole number, not {value!r}")
+    return int(value)
 
 
 def _load_in(module: ModuleType, where: Path) -> LoadIn:

@@ -290,7 +290,9 @@ def test_a_model_that_does_not_load_stops_the_worker_with_the_reason(
         "class Input(BaseModel): pass\n"
         "class Output(BaseModel): pass\n"
     )
-    (folder / "model.py").write_text("class Model:\n    def __init__(self): raise OSError('no weights here')\n    def predict(self, input): ...\n")
+    (folder / "model.py").write_text(
+        "class Model:\n    def __init__(self): raise OSError('no weights here')\n    def predict(self, input): ...\n"
+    )
 
     worker = add_worker(PENSTOCK_MODELS=str(folder))
 

@@ -1,0 +1,32 @@
+import pytest
+
+from shared.ledger.scripts import lua_allowed, lua_message, lua_string, script
+from shared.queue import ID, QUEUE, TAG
+from shared.task import TRANSITIONS, Action, Status
+
+
+def test_the_table_of_transitions_becomes_lua() -> None:
+    table = {Action.REAP: {Status.RUNNING: frozenset({Status.QUEUED, Status.FAILED})}}
+
+    assert lua_allowed(table) == "{reap={running={failed=true, queued=true}}}"
+
+
+def test_a_message_template_becomes_an_expression() -> None:
+    template = f'{{"id": "{ID}", "key": "{QUEUE}", "tag": "{TAG}", "it\'s": "\\u00e9"}}'
+
+    assert lua_message(template) == (
+        """'{"id": "' .. id .. '", "key": "' .. queue .. '", "tag": "' .. tag .. '", "it\\'s": "\\\\u00e9"}'"""
+    )
+
+
+@pytest.mark.parametrize(("text", "quoted"), [("a", "'a'"), ("it's", r"'it\'s'"), ("a\\n\n", r"'a\\n\n'")])
+def test_text_is_quoted(text: str, quoted: str) -> None:
+    assert lua_string(text) == quoted
+
+
+def test_no_placeholder_is_left_in_a_script() -> None:
+    text = script("submit")
+
+    assert "%%" not in text
+    assert lua_allowed(TRANSITIONS) in text
+    assert not any(stand_in in text for stand_in in (ID, QUEUE, TAG))

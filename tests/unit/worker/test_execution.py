@@ -1,0 +1,119 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from shared.model import ModelSchema
+from shared.task import ErrorCode, TaskError
+from worker.execution import LONGEST_SENTENCE, ServedModel, execute, told
+from worker.loading import with_progress
+
+
+class Input(BaseModel):
+    n: int
+
+
+class Output(BaseModel):
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    number: float
+    word: str = "é"
+
+
+def served(predict: Callable[[Input], object]) -> ServedModel:
+    class Model:
+        def predict(self, input: Input) -> object:
+            return predict(input)
+
+    schema = ModelSchema("mine", Path(), Input, Output, 10, 1, "child", None)
+    return ServedModel(schema, with_progress(Model()))
+
+
+def run(predict: Callable[[Input], object], input: bytes = b'{"n": 2}') -> bytes | TaskError:
+    return execute(served(predict), input, lambda *_: None)
+
+
+def test_the_input_is_parsed_and_the_output_is_json() -> None:
+    assert run(lambda input: Output(number=input.n / 4)) == '{"number":0.5,"word":"é"}'.encode()
+
+
+def test_a_dictionary_that_validates_is_an_output() -> None:
+    assert run(lambda _: {"number": 1}) == '{"number":1.0,"word":"é"}'.encode()
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        3,
+        {"number": "x"},
+        {"number": float("nan")},
+        {},
+        Output.model_construct(number="x"),
+        {"number": 1, "word": "\ud800"},
+    ],
+)
+def test_a_result_that_its_output_refuses_is_invalid(result: object) -> None:
+    outcome = run(lambda _: result)
+
+    assert outcome == TaskError(ErrorCode.INVALID_RESULT, "The model returned what its Output refuses.")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (KeyError("secret"), "The model raised KeyError."),
+        (ValueError("the image\n cannot be decoded"), "the image cannot be decoded"),
+        (ValueError(), "The model raised ValueError."),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "secret"), "The model raised UnicodeDecodeError."),
+        (SystemExit(3), "The model raised SystemExit."),
+        (MemoryError(), "The model raised MemoryError."),
+    ],
+)
+def test_what_a_model_raises_is_told_in_one_safe_sentence(error: BaseException, sentence: str) -> None:
+    def predict(_: Input) -> object:
+        raise error
+
+    assert run(predict) == TaskError(ErrorCode.MODEL_ERROR, sentence)
+
+
+def test_a_long_sentence_is_cut() -> None:
+    assert len(told(ValueError("x" * 1000))) == LONGEST_SENTENCE
+
+
+def test_a_sentence_that_is_no_unicode_can_still_be_stored() -> None:
+    def predict(_: Input) -> object:
+        raise ValueError("bad \ud800 text")
+
+    assert run(predict) == TaskError(ErrorCode.MODEL_ERROR, "bad ? text")
+
+
+def test_an_input_that_the_worker_refuses_is_told_apart() -> None:
+    outcome = run(lambda _: Output(number=1), b'{"n": "no"}')
+
+    assert isinstance(outcome, TaskError)
+    assert "schemas differ" in outcome.message
+
+
+def test_a_broken_off_program_is_no_outcome_of_the_model() -> None:
+    def predict(_: Input) -> object:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(predict)
+
+
+@pytest.mark.parametrize(
+    "predict",
+    [
+        lambda self, input: input,
+        lambda self, input, progress: progress(1, None) or input,
+        lambda self, input, progress=None: progress(1, None) or input,
+        lambda self, *arguments: arguments[0],
+    ],
+)
+def test_progress_is_optional_to_take(predict: Callable[..., object]) -> None:
+    model = type("Model", (), {"predict": predict})()
+
+    assert with_progress(model).predict(Input(n=1), lambda *_: None) == Input(n=1)

@@ -1,0 +1,97 @@
+import os
+import signal
+from uuid import uuid4
+
+import pytest
+
+from worker.slots import SEQUENCE, Slots, State
+
+
+def test_a_new_slot_is_absent() -> None:
+    assert [view.state for view in Slots(2).look_all()] == [State.ABSENT, State.ABSENT]
+
+
+def test_what_is_written_is_seen() -> None:
+    slots, task = Slots(2), str(uuid4())
+
+    slots.write(1, State.BUSY, task=task, token=7, limit=2.5)
+
+    view = slots.look(1)
+    assert view is not None
+    assert (view.index, view.state, view.pid, view.task, view.token, view.limit) == (
+        1,
+        State.BUSY,
+        os.getpid(),
+        task,
+        7,
+        2.5,
+    )
+    assert view.holds(task, 7)
+    assert not view.holds(task, 8)
+    assert slots.look(0).state is State.ABSENT  # type: ignore[union-attr]
+
+
+def test_a_child_writes_what_its_parent_reads() -> None:
+    slots = Slots(1)
+    pid = os.fork()
+    if pid == 0:
+        slots.write(0, State.IDLE)
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+    view = slots.look(0)
+
+    assert view is not None
+    assert (view.state, view.pid) == (State.IDLE, pid)
+
+
+def test_a_reason_is_cut_to_its_room_without_breaking() -> None:
+    slots = Slots(1)
+
+    slots.write(0, State.BROKEN, reason="é" * 1000)
+
+    reason = slots.look(0).reason  # type: ignore[union-attr]
+    assert reason.startswith("é" * 100)
+
+
+def test_a_slot_in_the_middle_of_a_write_is_not_read_and_the_next_child_mends_it() -> None:
+    slots = Slots(1)
+    slots.write(0, State.IDLE)
+    SEQUENCE.pack_into(slots._memory, 0, 5)  # its writer was killed here
+
+    assert slots.look(0) is None
+    assert slots.look_all() == []
+    slots.write(0, State.LOADING)
+    assert slots.look(0).state is State.LOADING  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "overdue"), [(State.BUSY, 3.1, True), (State.BUSY, 2.9, False), (State.IDLE, 9, False)]
+)
+def test_a_busy_child_is_overdue_after_its_limit(state: State, age: float, overdue: bool) -> None:
+    slots = Slots(1)
+    slots.write(0, state, task=str(uuid4()), token=1, limit=3)
+    view = slots.look(0)
+    assert view is not None
+
+    assert view.is_overdue(view.since + age) is overdue
+
+
+def test_views_are_never_torn_while_a_child_writes() -> None:
+    """Task and token always belong together, however fast they change."""
+    slots = Slots(1)
+    tasks = [str(uuid4()) for _ in range(4)]
+    pid = os.fork()
+    if pid == 0:
+        for n in range(10**9):
+            slots.write(0, State.BUSY, task=tasks[n % 4], token=n % 4)
+    try:
+        seen = set()
+        while len(seen) < 4:
+            view = slots.look(0)
+            if view is not None and view.state is State.BUSY:
+                assert view.task == tasks[view.token]
+                seen.add(view.token)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
