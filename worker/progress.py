@@ -43,7 +43,7 @@ def checked(fraction: float | None, message: str | None) -> Progress:
         fraction = float(fraction)
         if math.isnan(fraction):
             raise ValueError("progress: the fraction is not a number")
-        fraction = min(max(fraction, 0.0), 1.0)
+        fraction = round(min(max(fraction, 0.0), 1.0), 4)
     if message is not None:
         message = " ".join(str(message).split())[:LONGEST_NOTE].encode(errors="replace").decode()
     return Progress(fraction, message or None)

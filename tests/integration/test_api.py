@@ -3,6 +3,7 @@
 No worker runs. What a worker would do to a task is done here with the ledger's own calls.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -54,12 +54,11 @@ class Valkey:
         deadline = time.monotonic() + START_SECONDS
         with self.client() as client:
             while True:
-                try:
+                with contextlib.suppress(redis.RedisError):
                     client.ping()
                     return
-                except redis.RedisError:
-                    assert time.monotonic() < deadline, "Valkey did not start"
-                    time.sleep(0.01)
+                assert time.monotonic() < deadline, "Valkey did not start"
+                time.sleep(0.01)
 
     def client(self) -> Any:
         return redis.Redis.from_url(self.url)
@@ -68,7 +67,7 @@ class Valkey:
         self.process.kill()
         self.process.wait()
 
-    @contextmanager
+    @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         self.process.send_signal(signal.SIGSTOP)
         try:

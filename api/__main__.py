@@ -1,0 +1,87 @@
+"""Entry point: `python -m api` serves the HTTP side of one installation."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from api.app import create_app
+from api.listener import ListenError, listen, make_server, stop_with_success, url
+from api.preflight import UnfitServerError, check_server
+from shared.ledger.connection import AsyncLedger, connect_async
+from shared.log import configure_logging
+from shared.model import ModelError, ModelSchema, read_schemas
+from shared.server import redacted
+from shared.settings import Settings, SettingsError, load_settings, unknown_variables
+
+log = logging.getLogger("api")
+
+WRONG_CONFIGURATION = 2
+CANNOT_START = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until told to stop; return the exit code: 0, 1 (cannot start now) or 2 (wrongly configured)."""
+    options = _parse(arguments)
+    try:
+        settings = load_settings(api_host=options.host, api_port=options.port)
+        ledger = _connect(settings.redis_url)
+        schemas = read_schemas(settings.models)
+    except (SettingsError, ModelError) as error:
+        return _complain(str(error), WRONG_CONFIGURATION)
+    stop_with_success()
+    configure_logging(settings.log_level, process="api")
+    for name in unknown_variables(dict(os.environ)):
+        log.warning("%s is no setting of Penstock", name)
+    try:
+        _run(settings, schemas, ledger)
+    except UnfitServerError as error:
+        return _complain(f"PENSTOCK_REDIS_URL: {redacted(settings.redis_url)}: {error}", CANNOT_START)
+    except ListenError as error:
+        return _complain(str(error), CANNOT_START)
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="penstock api", description="Serve the HTTP API.")
+    parser.add_argument("--host", help="address to listen on (PENSTOCK_API_HOST)")
+    parser.add_argument("--port", type=int, help="port to listen on (PENSTOCK_API_PORT)")
+    return parser.parse_args(arguments)
+
+
+def _connect(redis_url: str) -> AsyncLedger:
+    if not redis_url:
+        raise SettingsError("PENSTOCK_REDIS_URL is empty: name a Redis or Valkey, or run `penstock up`, which has one")
+    try:
+        return connect_async(redis_url, name="penstock-api")
+    except ValueError:  # its text may quote the password
+        raise SettingsError(f"PENSTOCK_REDIS_URL: {redacted(redis_url)} is no URL of a Redis") from None
+
+
+def _run(settings: Settings, schemas: dict[str, ModelSchema], ledger: AsyncLedger) -> None:
+    server = make_server(create_app(settings, schemas, ledger))
+
+    async def serve() -> None:
+        try:
+            await check_server(ledger)
+            listener = listen(settings.api_host, settings.api_port)
+        except BaseException:
+            await ledger.close()
+            raise
+        log.info("listening on %s", url(listener))
+        await server.serve(sockets=[listener])
+
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(serve())
+
+
+def _complain(message: str, code: int) -> int:
+    for line in message.splitlines():
+        print(f"penstock api: {line}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

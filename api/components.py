@@ -1,0 +1,71 @@
+"""The schemas of the OpenAPI document: the documents of the API, and for each model what it takes and gives. Pure.
+
+A model's components are named `<model>.<class>`, so that two models' Inputs (and whatever they nest) do not clash.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from api.document import TaskDocument
+from api.problems import ProblemDocument
+from api.served import ModelDocument, ModelsDocument
+from api.state import LiveDocument, ReadyDocument
+from shared.model import ModelSchema
+
+SCHEMAS = "#/components/schemas/"
+DOCUMENTS = (TaskDocument, ProblemDocument, ModelsDocument, ModelDocument, LiveDocument, ReadyDocument)
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelComponents:
+    """The components of one model: references to its Input and its task document, and every schema by its name."""
+
+    input: Schema
+    task: Schema
+    schemas: dict[str, Schema]
+
+
+def document_schemas() -> dict[str, Schema]:
+    """Return the schemas of everything the API answers with, a task's result being anything."""
+    serialized = [(document, "serialization") for document in DOCUMENTS]
+    _, found = models_json_schema(serialized, ref_template=f"{SCHEMAS}{{model}}")  # type: ignore[arg-type]
+    return dict(found["$defs"])
+
+
+def model_components(schema: ModelSchema, task: Schema) -> ModelComponents:
+    """Return the components of one model; `task` is the schema of TaskDocument, which its own is made from."""
+    references, found = models_json_schema(
+        [(schema.input, "validation"), (schema.output, "serialization")],
+        ref_template=f"{SCHEMAS}{schema.name}.{{model}}",
+    )
+    schemas = {f"{schema.name}.{part}": body for part, body in found["$defs"].items()}
+    for name, body in schemas.items():
+        body["title"] = name
+    # A model may have called one of its own classes Task.
+    own = f"{schema.name}.Task" if f"{schema.name}.Task" not in schemas else f"{schema.name}.TaskDocument"
+    schemas[own] = _task_of(schema.name, own, task, references[schema.output, "serialization"])
+    return ModelComponents(references[schema.input, "validation"], reference(own), schemas)
+
+
+def reference(name: str) -> Schema:
+    """Return what stands for the component `name` elsewhere in the document."""
+    return {"$ref": f"{SCHEMAS}{name}"}
+
+
+def all_schemas(documents: Mapping[str, Schema], models: Mapping[str, ModelComponents]) -> dict[str, Schema]:
+    """Return every schema of the document by its name."""
+    return {**documents, **{name: body for model in models.values() for name, body in model.schemas.items()}}
+
+
+def _task_of(model: str, title: str, task: Schema, output: Schema) -> Schema:
+    properties = {
+        **task["properties"],
+        "model": {"const": model, "title": "Model", "type": "string"},
+        "result": {"anyOf": [output, {"type": "null"}], "title": "Result"},
+    }
+    return {**task, "title": title, "properties": properties}

@@ -1,0 +1,115 @@
+"""The task document: what a client sees of a task. Pure."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic_core import to_json
+
+from api.eta import eta_seconds, reason
+from shared.task import ErrorCode, QueueView, Status, Task
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ProgressDocument(_Document):
+    """How far the running attempt says it is."""
+
+    fraction: float | None = Field(description="0 to 1")
+    message: str | None
+
+
+class QueueDocument(_Document):
+    """Where a queued task waits, and for what."""
+
+    position: int = Field(ge=1, description="1 is next")
+    eta_seconds: float | None = Field(description="when it is expected to start; null while nothing is known")
+    reason: Literal["waiting", "no_workers", "retrying"] = Field(description="more words may come")
+
+
+class ErrorDocument(_Document):
+    """Why a task failed."""
+
+    code: ErrorCode
+    message: str
+
+
+class LinksDocument(_Document):
+    """Paths of what can be done next; null: not now, or not here."""
+
+    self: str
+    events: str | None
+    cancel: str | None
+
+
+class TaskDocument(_Document):
+    """A task. For the OpenAPI document and the tests; answers are rendered by `render`, which validates nothing."""
+
+    task_id: str = Field(json_schema_extra={"format": "uuid"})
+    model: str
+    status: Status
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None = Field(description="when the latest attempt was claimed")
+    finished_at: AwareDatetime | None
+    expires_at: AwareDatetime | None = Field(description="when the finished task is forgotten")
+    attempt: int = Field(ge=0, description="how often a worker has claimed it")
+    progress: ProgressDocument | None
+    queue: QueueDocument | None = Field(description="only while queued")
+    result: Any = Field(description="the model's Output once succeeded, else null")
+    error: ErrorDocument | None = Field(description="only when failed")
+    links: LinksDocument
+
+
+def render(task: Task) -> bytes:
+    """Return the task document as JSON. The result goes through byte for byte: it was JSON when it was stored."""
+    head = {
+        "task_id": task.id,
+        "model": task.model,
+        "status": task.status,
+        "created_at": instant(task.created_ms),
+        "started_at": instant(task.started_ms),
+        "finished_at": instant(task.finished_ms),
+        "expires_at": instant(task.expires_ms),
+        "attempt": task.attempt,
+        "progress": _progress(task),
+        "queue": None if task.queue is None else _queue(task.queue, task.lost),
+    }
+    tail = {"error": _error(task), "links": links(task)}
+    return b'%b,"result":%b,%b' % (_json(head)[:-1], task.result or b"null", _json(tail)[1:])
+
+
+def instant(ms: int | None) -> str | None:
+    """Return milliseconds since the epoch as RFC 3339 in UTC, to the millisecond."""
+    if ms is None:
+        return None
+    # Not fromtimestamp(ms / 1000): a float a hair below the millisecond would be cut to the one before.
+    moment = EPOCH + timedelta(milliseconds=ms)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def links(task: Task) -> dict[str, str | None]:
+    """Return the paths of what can be done with `task`."""
+    here = f"/task/{task.id}"
+    return {"self": here, "events": None, "cancel": None if task.is_final else f"{here}/cancel"}
+
+
+def _json(part: dict[str, Any]) -> bytes:
+    return to_json(part, inf_nan_mode="null")  # a model may report a progress of NaN; JSON has no word for it
+
+
+def _progress(task: Task) -> dict[str, Any] | None:
+    if task.progress is None:
+        return None
+    return {"fraction": task.progress.fraction, "message": task.progress.message}
+
+
+def _queue(queue: QueueView, lost: int) -> dict[str, Any]:
+    return {"position": queue.position, "eta_seconds": eta_seconds(queue), "reason": reason(queue, lost)}
+
+
+def _error(task: Task) -> dict[str, Any] | None:
+    return None if task.error is None else {"code": task.error.code, "message": task.error.message}

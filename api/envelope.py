@@ -1,0 +1,103 @@
+"""What every answer has, whatever it answers: a request's id, safe headers, and never a bare failure."""
+
+import logging
+import re
+from uuid import uuid4
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import INTERNAL_ERROR, Problem, body_too_large, response
+
+log = logging.getLogger(__name__)
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+
+class Envelope:
+    """Outermost: gives each answer X-Request-ID and nosniff, and turns whatever escapes into a 500 problem.
+
+    Plain ASGI, not an exception handler for Exception: the framework runs that outside of every middleware, where its
+    answer would have no id.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of the server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        id = request_id(scope)
+        extra = ((b"x-request-id", id), (b"x-content-type-options", b"nosniff"))
+        started = False
+
+        async def send_more(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_more)
+        except ClientDisconnect:  # while its body was being read: there is nobody to answer
+            return
+        except Exception:
+            log.exception("%s %s failed", scope["method"], scope["path"], extra={"request_id": id.decode()})
+            if started:
+                raise  # too late for an answer; the server closes the connection
+            await response(_failure(id), scope)(scope, receive, send_more)
+
+
+class BodyLimit:
+    """Refuses a body that is too large: before reading it if it declares its length, else once it has grown too large.
+
+    Not FastAPI's max_body_size, which answers in plain text and lets no handler change that.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection of the server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif declared_length(scope) > self._limit:
+            await response(body_too_large(self._limit), scope)(scope, receive, send)
+        else:
+            await self._app(scope, self._counting(receive), send)
+
+    def _counting(self, receive: Receive) -> Receive:
+        size = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._limit:
+                raise body_too_large(self._limit)
+            return message
+
+        return receive_within_limit
+
+
+def request_id(scope: Scope) -> bytes:
+    """Return the client's X-Request-ID if it is fit for a log and a header, else a new one."""
+    given = _header(scope, b"x-request-id")
+    return given if given is not None and REQUEST_ID.fullmatch(given) else uuid4().hex.encode()
+
+
+def declared_length(scope: Scope) -> int:
+    """Return the Content-Length; 0 if there is none."""
+    given = _header(scope, b"content-length")
+    return int(given) if given is not None and given.isdigit() else 0
+
+
+def _failure(id: bytes) -> Problem:
+    return Problem(INTERNAL_ERROR, f"The log has the reason, under request id {id.decode()}.")
+
+
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    return next((value for key, value in scope["headers"] if key == name), None)

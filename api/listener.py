@@ -1,0 +1,87 @@
+"""Listening: the socket, and the server that answers on it until it is told to stop."""
+
+import errno
+import logging
+import signal
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+BACKLOG = 2048
+GRACE_SECONDS = 10  # how long a stopping server waits for requests under way
+
+
+class ListenError(Exception):
+    """The address cannot be listened on. The message names the setting to change."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    The server is handed a listening socket, rather than an address, so that a port in use is found out here.
+
+    Raises:
+        ListenError: the port is taken or forbidden, or this machine has no such address.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ListenError(f"PENSTOCK_API_HOST: {host} is no address of this machine ({error.strerror})") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ListenError(_complaint(error, host, port)) from error
+    return listener
+
+
+def make_server(app: FastAPI) -> uvicorn.Server:
+    """Return the server of `app`; its logs go where the process's go."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level=logging.WARNING,  # the entry point says where it listens, in one line rather than four
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+            lifespan="on",
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+
+
+def stop_with_success() -> None:
+    """Make SIGTERM and SIGINT end this process with exit code 0.
+
+    While the server runs it has handlers of its own, which let requests finish; then it raises the signal again, and
+    the default handler would end the process as killed.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
+
+
+def url(listener: socket.socket) -> str:
+    """Return where `listener` is reached."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
+
+
+def _exit(*_: object) -> None:
+    raise SystemExit(0)
+
+
+def _complaint(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"PENSTOCK_API_HOST: {host} is no address of this machine"
+    if error.errno == errno.EADDRINUSE:
+        return f"PENSTOCK_API_PORT: {port} is in use on {host}"
+    return f"PENSTOCK_API_PORT: {port} on {host}: {error.strerror}"

@@ -1,0 +1,165 @@
+"""THE error table: every way a request can fail, as an RFC 9457 problem document.
+
+A document never carries the input, an exception's text or where Redis is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails, to_json
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+MEDIA_TYPE = "application/problem+json"
+ERRORS_SHOWN = 50  # an input can be wrong in a million places; nobody reads on
+LOC_LENGTH = 100  # the name of an unknown field is the client's, and as long as they like
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row of the table: a kind of problem, its status, and the sentence that is the same for each of it."""
+
+    name: str  # empty: the status says it all
+    status: int
+    title: str
+
+    @property
+    def type(self) -> str:
+        """Return the URI by which a program knows this kind."""
+        return f"urn:penstock:problem:{self.name}" if self.name else "about:blank"
+
+
+BROKEN_JSON = Kind("broken-json", 400, "The body is not JSON")
+UNKNOWN_TASK = Kind("unknown-task", 404, "There is no such task")
+UNKNOWN_MODEL = Kind("unknown-model", 404, "No such model is served")
+TASK_FINISHED = Kind("task-finished", 409, "The task has finished")
+BODY_TOO_LARGE = Kind("body-too-large", 413, "The body is too large")
+UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "The body must be JSON in UTF-8")
+INVALID_INPUT = Kind("invalid-input", 422, "The request is not valid")
+INTERNAL_ERROR = Kind("internal-error", 500, "The server failed")
+LEDGER_UNAVAILABLE = Kind("ledger-unavailable", 503, "The ledger does not answer")
+
+TABLE = (
+    BROKEN_JSON,
+    UNKNOWN_TASK,
+    UNKNOWN_MODEL,
+    TASK_FINISHED,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    INVALID_INPUT,
+    INTERNAL_ERROR,
+    LEDGER_UNAVAILABLE,
+)
+
+
+class Complaint(BaseModel):
+    """One thing that is wrong with a request."""
+
+    loc: list[str | int] = Field(description="where: `body`, `query` or `path`, then the way to the field")
+    msg: str
+    type: str
+
+
+class ProblemDocument(BaseModel):
+    """An RFC 9457 problem document. For the OpenAPI document; answers are not built from it."""
+
+    type: str = Field(description="urn:penstock:problem:<kind>, or about:blank when the status says it all")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="the path that was asked for")
+    errors: list[Complaint] | None = Field(default=None, description="with 422 only")
+
+
+class Problem(Exception):  # noqa: N818 (RFC 9457 calls it a problem)
+    """Raised by an endpoint to answer with a problem document."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.headers = headers
+        self.errors = errors
+
+
+def ledger_unavailable() -> Problem:
+    """Make the answer for when Redis is away; whether a submit happened is not known then."""
+    return Problem(
+        LEDGER_UNAVAILABLE, "Redis cannot be reached or did not answer in time.", headers={"Retry-After": "1"}
+    )
+
+
+def body_too_large(limit: int) -> Problem:
+    """Make the answer to a body of more than `limit` bytes."""
+    return Problem(BODY_TOO_LARGE, f"The body may have {limit} bytes at most.")
+
+
+def invalid(errors: Sequence[Mapping[str, Any]], *, more: int = 0) -> Problem:
+    """Make the 422 that lists `errors`; `more` says how many are not listed."""
+    places = ", ".join(".".join(map(str, error["loc"])) for error in errors[:3])
+    others = len(errors) + more - 3
+    return Problem(INVALID_INPUT, f"Wrong: {places}{f' and {others} more' if others > 0 else ''}.", errors=errors)
+
+
+def invalid_body(error: ValidationError) -> Problem:
+    """Make the answer to a body that its model's Input refuses: 400 if it is not JSON at all, else 422."""
+    found = error.errors(include_url=False, include_input=False)
+    first = found[0]
+    if first["type"] == "json_invalid" and not first["loc"]:
+        return Problem(BROKEN_JSON, f"{first['msg']}.")
+    return invalid([complaint("body", item) for item in found[:ERRORS_SHOWN]], more=max(0, len(found) - ERRORS_SHOWN))
+
+
+def complaint(part: str, error: ErrorDetails) -> dict[str, Any]:
+    """Turn one of pydantic's errors about a `part` of the request into what a client may see."""
+    loc = [place if isinstance(place, int) else place[:LOC_LENGTH] for place in error["loc"]]
+    return {"loc": [part, *loc], "msg": _message(error), "type": error["type"]}
+
+
+def _message(error: ErrorDetails) -> str:
+    if error["type"] == "union_tag_invalid":  # pydantic's own sentence quotes the tag that was sent
+        return f"Input tag does not match any of the expected tags: {error['ctx']['expected_tags']}"
+    return error["msg"]
+
+
+def response(problem: Problem, scope: Scope) -> Response:
+    """Return `problem` as the answer to the request of `scope`."""
+    kind = problem.kind
+    document: dict[str, Any] = {
+        "type": kind.type,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": problem.detail,
+        "instance": quote(scope["path"]),
+    }
+    if problem.errors is not None:
+        document["errors"] = problem.errors
+    headers = {"Cache-Control": "no-store", **(problem.headers or {})}
+    return Response(to_json(document), kind.status, headers, MEDIA_TYPE)
+
+
+async def on_problem(request: Request, problem: Exception) -> Response:
+    """Answer what an endpoint raised on purpose."""
+    assert isinstance(problem, Problem)  # noqa: S101 (registered for this type only)
+    return response(problem, request.scope)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer what the framework raises: no such path, or no such method there."""
+    assert isinstance(error, HTTPException)  # noqa: S101 (registered for this type only)
+    kind = Kind("", error.status_code, HTTPStatus(error.status_code).phrase)
+    detail = f"{request.method} {quote(request.url.path)}: {error.detail}"
+    return response(Problem(kind, detail, headers=error.headers), request.scope)

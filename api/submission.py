@@ -1,0 +1,65 @@
+"""A submission: the body of a POST, checked before anything is stored. What is checked is stored as it came."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from api.problems import BROKEN_JSON, UNSUPPORTED_MEDIA_TYPE, Problem, invalid, invalid_body
+
+Validate = Callable[[bytes], Any]  # an Input's model_validate_json
+
+
+async def read_submission(request: Request, validate: Validate) -> bytes:
+    """Return the body of `request`, which `validate` accepts.
+
+    Raises:
+        Problem: unsupported-media-type, broken-json, or invalid-input naming each field or query parameter.
+    """
+    if request.scope["query_string"]:
+        _refuse_parameters(request)
+    _require_json(request)
+    body = await request.body()
+    if not body.strip():
+        raise Problem(BROKEN_JSON, "The body is empty; send the model's input as JSON, at least {}.")
+    try:
+        validate(body)
+    except ValidationError as error:
+        raise invalid_body(error) from None  # its text quotes the input, which no log needs
+    return body
+
+
+def _refuse_parameters(request: Request) -> None:
+    """Refuse every query parameter: one that is misspelt must not be passed over."""
+    names = sorted({name[:100] for name in request.query_params})
+    if names:
+        raise invalid(
+            [{"loc": ["query", name], "msg": "No such parameter", "type": "extra_forbidden"} for name in names]
+        )
+
+
+def _require_json(request: Request) -> None:
+    headers = request.headers
+    if not is_json(headers.get("content-type", "")):
+        raise Problem(
+            UNSUPPORTED_MEDIA_TYPE,
+            "Send the model's input with Content-Type: application/json, in UTF-8.",
+            headers={"Accept": "application/json"},
+        )
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem(
+            UNSUPPORTED_MEDIA_TYPE,
+            "Send the body without Content-Encoding; it is not decompressed.",
+            headers={"Accept-Encoding": "identity"},
+        )
+
+
+def is_json(content_type: str) -> bool:
+    """Tell whether a Content-Type is application/json or application/<...>+json, in UTF-8."""
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    kind, _, subtype = media_type.partition("/")
+    if kind != "application" or not (subtype == "json" or subtype.endswith("+json")):
+        return False
+    charsets = [value.strip('" ') for name, _, value in (p.partition("=") for p in parameters) if name == "charset"]
+    return all(charset in ("utf-8", "utf8") for charset in charsets)
