@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from api.app import create_app
 from api.listener import ListenError, listen, make_server, stop_with_success, url
-from api.preflight import UnfitServerError, check_server
 from shared.ledger.connection import AsyncLedger, connect_async
 from shared.log import configure_logging
 from shared.model import ModelError, ModelSchema, read_schemas
 from shared.server import redacted
 from shared.settings import Settings, SettingsError, load_settings, unknown_variables
+from shared.start import StartError, require_usable
 
 log = logging.getLogger("api")
 
@@ -36,10 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in unknown_variables(dict(os.environ)):
         log.warning("%s is no setting of Penstock", name)
     try:
+        require_usable(settings.redis_url)
         _run(settings, schemas, ledger)
-    except UnfitServerError as error:
-        return _complain(f"PENSTOCK_REDIS_URL: {redacted(settings.redis_url)}: {error}", CANNOT_START)
-    except ListenError as error:
+    except (StartError, ListenError) as error:
         return _complain(str(error), CANNOT_START)
     return 0
 
@@ -62,19 +61,10 @@ def _connect(redis_url: str) -> AsyncLedger:
 
 def _run(settings: Settings, schemas: dict[str, ModelSchema], ledger: AsyncLedger) -> None:
     server = make_server(create_app(settings, schemas, ledger))
-
-    async def serve() -> None:
-        try:
-            await check_server(ledger)
-            listener = listen(settings.api_host, settings.api_port)
-        except BaseException:
-            await ledger.close()
-            raise
-        log.info("listening on %s", url(listener))
-        await server.serve(sockets=[listener])
-
+    listener = listen(settings.api_host, settings.api_port)
+    log.info("listening on %s", url(listener))
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-        runner.run(serve())
+        runner.run(server.serve(sockets=[listener]))
 
 
 def _complain(message: str, code: int) -> int:

@@ -4,13 +4,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
+import structlog
+from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
 
 from shared.ledger.connection import connect
 from shared.server import complaints, redacted
 
 WITHIN_SECONDS = 5.0
 PAUSE_SECONDS = 0.25
+log = structlog.get_logger()
 
 
 class StartError(Exception):
@@ -35,6 +37,9 @@ def _first_info(url: str, within: float) -> Mapping[str, Any]:
         while True:
             try:
                 return dict(ledger.client.info())
+            except NoPermissionError:
+                log.warning("the server may not be asked INFO: its version and eviction policy are not checked")
+                return {}
             except (AuthenticationError, AuthorizationError) as error:
                 raise StartError(f"PENSTOCK_REDIS_URL ({redacted(url)}): the server refuses us: {error}") from error
             except (RedisError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The message is an ordinary Celery protocol-2 message: held against Celery's own, and read by a stock Celery worker."""
+"""The message is an ordinary Celery protocol-2 message: held against Celery's own, and read by a stock worker."""
 
 import base64
 import json

@@ -4,7 +4,7 @@ from shared.task import FINAL, TRANSITIONS, Action, Status, may
 
 
 def test_the_last_three_statuses_are_final() -> None:
-    assert FINAL == {Status.SUCCEEDED, Status.FAILED, Status.CANCELED}
+    assert {Status.SUCCEEDED, Status.FAILED, Status.CANCELED} == FINAL
 
 
 def test_no_action_leaves_a_final_status() -> None:
