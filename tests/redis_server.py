@@ -1,4 +1,4 @@
-"""A real Valkey or Redis for the tests, on a unix socket in a directory of its own, append-only like the shipped one."""
+"""A real Valkey or Redis for the tests, on a unix socket in a directory of its own; append-only, as the shipped one."""
 
 import os
 import shutil

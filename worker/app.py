@@ -4,6 +4,7 @@ Celery carries hints and runs the pool. What it would do about truth is switched
 remote control, no late acknowledgement (a message is a hint; what was accepted is in the ledger).
 """
 
+import gc
 import os
 import platform
 import threading
@@ -34,6 +35,7 @@ LOAD_SECONDS = 3600  # a large model may take its time; Celery would kill a chil
 READY_LOOK_SECONDS = 0.05
 REFORK_SECONDS = 0.1
 EXIT_MODEL_FAILED = 78  # EX_CONFIG of sysexits.h: starting again will not help
+EXIT_BROKEN = 1
 log = structlog.get_logger()
 
 
@@ -64,7 +66,7 @@ class Worker:
                 answer_seconds=min(2.0, self.settings.lease_seconds / 4),
             ),
             fork_lock=fork_lock,
-            on_broken=self._stop_broken,
+            on_broken=self._stop,
         )
         self._keeper_thread = threading.Thread(target=self.keeper.run, name="lease-keeper", daemon=True)
 
@@ -109,6 +111,9 @@ class Worker:
         shared = {name: schema for name, schema in self.schemas.items() if schema.load_in == "parent"}
         served: dict[str, ServedModel] = self.child.served
         load_missing(shared, served)
+        # What lives now is shared with the children; a collector that touched it would copy it page by page.
+        gc.collect()
+        gc.freeze()
 
     def _wait_for_children(self) -> None:
         give_up = time.monotonic() + LOAD_SECONDS
@@ -125,10 +130,10 @@ class Worker:
         celery_state.maybe_shutdown()  # told to stop while loading
         raise ModelError(f"the models did not load within {LOAD_SECONDS} s")
 
-    def _stop_broken(self, reason: str) -> None:
-        """Stop when a later child cannot load a model, rather than lose its slot in silence."""
-        log.error("a model failed to load", reason=reason)
-        celery_state.should_stop = EXIT_MODEL_FAILED
+    def _stop(self, reason: str) -> None:
+        """Stop when a later child cannot load a model or the keeper fails, rather than go on as half a worker."""
+        log.error("the worker cannot go on", reason=reason)
+        celery_state.should_stop = EXIT_BROKEN
 
     def _stop_keeper(self) -> None:
         self.keeper.stop()

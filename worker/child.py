@@ -52,7 +52,11 @@ class Child:
     def run(self, task_id: str) -> None:
         """Claim the task and run it to its end; nothing to do if the claim is not won."""
         lease_ms = int(self.settings.lease_seconds * 1000)
-        claim = self.ledger.run(calls.claim(task_id, self.worker, lease_ms))
+        try:
+            claim = self.ledger.run(calls.claim(task_id, self.worker, lease_ms))
+        except LedgerUnavailable as error:  # the reaper will find the task without a message, and send another
+            log.warning("cannot claim", task_id=task_id, error=type(error).__name__)
+            return
         if claim is None:
             return
         with structlog.contextvars.bound_contextvars(task_id=claim.id, attempt=claim.token):
@@ -66,9 +70,9 @@ class Child:
             log.debug("claimed", model=claim.model)
             outcome = execute(served, claim.input, ProgressReporter(self.ledger, claim))
             accepted = publish(self.ledger, self._finish(claim, outcome))
-            log.info("finished", model=claim.model, outcome=_word(outcome), accepted=accepted)
         finally:
             self.slots.write(self.index, State.IDLE)
+        log.info("finished", model=claim.model, outcome=_word(outcome), accepted=accepted)
 
     def _finish(self, claim: calls.Claim, outcome: Outcome) -> calls.Call[bool]:
         retention_ms = int(self.settings.retention_seconds * 1000)

@@ -16,9 +16,10 @@ from typing import Any
 
 import structlog
 from redis.client import PubSub
+from redis.exceptions import RedisError
 
 from shared.ledger import calls
-from shared.ledger.connection import Ledger, LedgerUnavailable
+from shared.ledger.connection import Ledger
 from shared.settings import Settings
 from shared.task import ErrorCode, TaskError
 from worker.slots import Slots, SlotView, State
@@ -50,7 +51,7 @@ class LeaseKeeper:
     slots: Slots
     ledger: Ledger
     fork_lock: threading.Lock
-    on_broken: Callable[[str], None]  # told why a child cannot load a model
+    on_broken: Callable[[str], None]  # told why this worker cannot go on
     _seen: dict[int, SlotView] = field(default_factory=dict)  # the BUSY views of the last look, by slot
     _ended: dict[int, Attempt] = field(default_factory=dict)  # by slot: dealt with, though its slot still says BUSY
     _owed: dict[Attempt, calls.Call[Any]] = field(default_factory=dict)  # what the ledger has yet to be told
@@ -62,12 +63,20 @@ class LeaseKeeper:
 
     def run(self) -> None:
         """Keep the leases until `stop` is called. The body of the thread."""
+        try:
+            self._keep()
+        except Exception as error:
+            # A worker whose leases nobody renews would have every task run twice.
+            log.exception("the lease keeper failed")
+            self.on_broken(f"the lease keeper failed: {type(error).__name__}: {error}")
+
+    def _keep(self) -> None:
         with self.ledger.client.pubsub(ignore_subscribe_messages=True) as pubsub:  # type: ignore[no-untyped-call]
             while not self._stop.is_set():
                 canceled = self._wait(pubsub)
                 with self.fork_lock:
                     self._tick(canceled)
-        with self.fork_lock, suppress(*LedgerUnavailable):
+        with self.fork_lock, suppress(RedisError, OSError):
             self.ledger.run(calls.announce(self.worker, dict.fromkeys(self.models, 0), 0))
         self.ledger.close()
 
@@ -85,7 +94,7 @@ class LeaseKeeper:
             if not pubsub.subscribed:
                 pubsub.subscribe(f"penstock:worker:{self.worker}")
             message = pubsub.get_message(timeout=LOOK_SECONDS)
-        except LedgerUnavailable:
+        except (RedisError, OSError):
             self._stop.wait(LOOK_SECONDS)
             return None
         return parse_canceled(message["data"]) if message else None
@@ -100,7 +109,7 @@ class LeaseKeeper:
         self._seen = {view.index: view for view in views if view.state is State.BUSY and not self._is_ended(view)}
         try:
             self._talk(views, now)
-        except LedgerUnavailable as error:
+        except (RedisError, OSError) as error:  # whatever it is that Redis will not do now, the leases may yet be saved
             self._note_away(error)
         else:
             self._note_back()
@@ -158,7 +167,7 @@ class LeaseKeeper:
         call = ending_call(view, ending, self._retention_ms)
         try:
             self.ledger.run(call)
-        except LedgerUnavailable:
+        except (RedisError, OSError):
             self._owed[view.task, view.token] = call
 
     def _note_away(self, error: BaseException) -> None:

@@ -58,15 +58,21 @@ class BrokerProcess:
 class Process:
     """A Python program of ours in a session of its own, so that its whole tree can be killed at once."""
 
-    def __init__(self, *command: str, environment: dict[str, str]) -> None:
+    def __init__(self, *command: str, environment: dict[str, str], directory: Path = ROOT) -> None:
         self.command = [sys.executable, *command]
+        self.directory = directory
         self.environment = {**os.environ, **environment}
         self._log = tempfile.NamedTemporaryFile(prefix="penstock-log-")  # noqa: SIM115 (lives as long as the process)
         self.start()
 
     def start(self) -> None:
         self.popen = subprocess.Popen(
-            self.command, cwd=ROOT, env=self.environment, stdout=self._log, stderr=self._log, start_new_session=True
+            self.command,
+            cwd=self.directory,
+            env=self.environment,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
         )
 
     @property
