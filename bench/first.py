@@ -95,10 +95,11 @@ def thousand(port: int) -> float:
     return time.perf_counter() - started
 
 
-def lost_worker(wire: Wire, environment: dict[str, str]) -> float:
+def lost_worker(port: int, environment: dict[str, str]) -> float:
     """Kill a worker with all its children while it runs a task; then wait until it runs on another."""
     first = WorkerProcess("--models", "wait", "--concurrency", "1", environment=environment)
     first.ready()
+    wire = Wire(port)
     id = wire.ask("POST", "/task/wait", '{"wait_time": 10}')["task_id"]
     eventually(lambda: wire.ask("GET", f"/task/{id}")["status"] == "running")
     second = WorkerProcess("--models", "wait", "--concurrency", "1", environment=environment)
@@ -111,8 +112,9 @@ def lost_worker(wire: Wire, environment: dict[str, str]) -> float:
     return seconds
 
 
-def cancelled(wire: Wire) -> float:
+def cancelled(port: int) -> float:
     """Cancel a task that is inside one C call, on a worker with one child; then wait until the next one is done."""
+    wire = Wire(port)
     spinning = wire.ask("POST", "/task/faulty", '{"fault": "spin"}')["task_id"]
     eventually(lambda: wire.ask("GET", f"/task/{spinning}")["status"] == "running", every=0.002)
     following = wire.ask("POST", "/task/faulty", '{"fault": "none"}')["task_id"]
@@ -145,17 +147,16 @@ def main() -> None:
             eventually(lambda port=each: is_up(port), within=20)  # type: ignore[misc]
         print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, lease {LEASE_SECONDS:g} s\n")
         print("| | n | p50 ms | p99 ms | worst ms | p50 to bare FastAPI |\n|---|---|---|---|---|---|")
-        wire = Wire(port)
-        latencies(wire, Wire(bare_port))
+        latencies(Wire(port), Wire(bare_port))
         show("1,000 tasks by 20 clients, first submit to last result", [thousand(port) for _ in range(3)])
         worker.close()
         show(
             "a worker killed: until its task runs on another",
-            [lost_worker(wire, environment) for _ in range(LOST_WORKERS)],
+            [lost_worker(port, environment) for _ in range(LOST_WORKERS)],
         )
         worker = WorkerProcess("--models", "faulty", "--concurrency", "1", environment=environment)
         worker.ready()
-        show("cancel inside C code: until the next task is done", [cancelled(wire) for _ in range(CANCELLATIONS)])
+        show("cancel inside C code: until the next task is done", [cancelled(port) for _ in range(CANCELLATIONS)])
     finally:
         for process in (worker, api, bare):
             process.close()
