@@ -132,7 +132,7 @@ def complaint(part: str, error: ErrorDetails) -> dict[str, Any]:
 def _message(error: ErrorDetails) -> str:
     if error["type"] == "union_tag_invalid":  # pydantic's own sentence quotes the tag that was sent
         return f"Input tag does not match any of the expected tags: {error['ctx']['expected_tags']}"
-    return error["msg"]
+    return error["msg"].removeprefix("Value error, ")  # a validator's own sentence stands for itself
 
 
 def response(problem: Problem, scope: Scope) -> Response:

@@ -12,6 +12,7 @@ NOISY = {
     "celery.app.trace": logging.CRITICAL,
     "celery.worker.strategy": logging.WARNING,
     "celery.worker.consumer.connection": logging.WARNING,
+    "celery.apps.worker": logging.WARNING,
     "celery.pool": logging.CRITICAL,
     "multiprocessing": logging.CRITICAL,
     "httpx2": logging.WARNING,
