@@ -19,6 +19,7 @@ from cli.supervisor import KILLED_BY_USER, Stop, Supervisor
 from cli.voice import complain, say
 from shared.model import ModelError, ModelSchema, read_schemas
 from shared.settings import Settings
+from shared.start import StartError, require_usable
 
 API_STOP_SECONDS = 10.0
 AFTER_DRAIN_SECONDS = 10.0  # what a worker may take beyond its drain before it is killed
@@ -46,10 +47,12 @@ def up(settings: Settings, parts: Parts = PARTS) -> int:
     try:
         schemas = read_schemas(settings.models)
         port = free_port(settings.api_host, settings.api_port)
+        if settings.redis_url:
+            require_usable(settings.redis_url)
     except ModelError as error:
         complain(str(error))
         return EX_USAGE
-    except AddressError as error:
+    except (AddressError, StartError) as error:
         complain(str(error))
         return 1
     return _supervise(Plan(settings, schemas, port, parts, began))
