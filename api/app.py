@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from api.docs import docs_routes
 from api.envelope import BodyLimit, Envelope
 from api.ledger import BoundedLedger
 from api.openapi import openapi
@@ -32,13 +33,13 @@ def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: A
     app = FastAPI(
         title="Penstock",
         version=version(),
-        routes=[*tasks.routes(), *StateEndpoints(bounded, served).routes()],
+        routes=[*tasks.routes(), *StateEndpoints(bounded, served).routes(), *docs_routes("Penstock")],
         middleware=[Middleware(Envelope), Middleware(BodyLimit, limit=settings.max_body_bytes)],
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception},
         lifespan=_closing(bounded),
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
     )
     document = openapi(schemas, title=app.title, version=app.version)
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to bring one's own
