@@ -1,11 +1,13 @@
 """A real Valkey or Redis for the tests, on a unix socket in a directory of its own; append-only, as the shipped one."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,8 +32,9 @@ def binary(kind: str) -> str:
 class RedisServer:
     """One server process. Restarting it keeps its data, as a supervisor would."""
 
-    def __init__(self, kind: str = "valkey") -> None:
+    def __init__(self, kind: str = "valkey", *options: str) -> None:
         self._binary = binary(kind)
+        self._options = options
         # Not pytest's tmp_path: a unix socket's path must stay below 108 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="penstock-"))
         self.socket = self.directory / "server.sock"
@@ -42,7 +45,7 @@ class RedisServer:
     def start(self) -> None:
         self._process = subprocess.Popen(
             [self._binary, "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.directory)]
-            + ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"],
+            + ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", *self._options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -58,15 +61,16 @@ class RedisServer:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
-    def freeze(self) -> None:
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
         self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         self.client.close()
-        self.thaw()
         self._end(signal.SIGKILL)
         shutil.rmtree(self.directory, ignore_errors=True)
 
