@@ -12,7 +12,8 @@ from shared.log import configure_logging
 from shared.model import ModelError, by_name, read_schemas
 from shared.settings import SettingsError, load_settings
 from shared.start import StartError, require_usable
-from worker.app import EXIT_MODEL_FAILED, Worker
+from worker.app import Worker
+from worker.consumer import EXIT_MODEL_FAILED
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

@@ -115,13 +115,13 @@ class LeaseKeeper:
             self._note_back()
 
     def _talk(self, views: list[SlotView], now: float) -> None:
-        """Everything that was owed, renewals, and once a second the announcement and the reaping."""
-        for attempt, call in list(self._owed.items()):
-            self.ledger.run(call)
-            del self._owed[attempt]
+        """Renewals, everything that is owed, and once a second the announcement and the reaping."""
         if now >= self._next_renewal:
             self._renew(views)
             self._next_renewal = now + self.settings.lease_seconds / 3
+        for attempt, call in list(self._owed.items()):
+            self.ledger.run(call)
+            del self._owed[attempt]
         if now >= self._next_report:
             self._report(views)
             self._next_report = now + REPORT_SECONDS

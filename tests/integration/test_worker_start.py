@@ -40,9 +40,16 @@ def test_a_worker_may_serve_some_of_the_models(add_worker: AddWorker, client: Cl
     assert served == {"wait": 0, "echo": 1, "faulty": 0}
 
 
-@pytest.mark.parametrize("load_in", ["parent", "child"])
+@pytest.mark.parametrize(
+    ("load_in", "loading", "reason"),
+    [
+        ("parent", "raise OSError('no weights here')", "OSError: no weights here"),
+        ("child", "raise OSError('no weights here')", "OSError: no weights here"),
+        ("child", "import os; os._exit(1)", "a child died while it loaded its models"),
+    ],
+)
 def test_a_model_that_does_not_load_stops_the_worker_with_the_reason(
-    add_worker: AddWorker, tmp_path: Path, load_in: str
+    add_worker: AddWorker, tmp_path: Path, load_in: str, loading: str, reason: str
 ) -> None:
     folder = tmp_path / "broken"
     folder.mkdir()
@@ -53,13 +60,13 @@ def test_a_model_that_does_not_load_stops_the_worker_with_the_reason(
         "class Output(BaseModel): pass\n"
     )
     (folder / "model.py").write_text(
-        "class Model:\n    def __init__(self): raise OSError('no weights here')\n    def predict(self, input): ...\n"
+        f"class Model:\n    def __init__(self): {loading}\n    def predict(self, input): ...\n"
     )
 
     worker = add_worker(PENSTOCK_MODELS=str(folder))
 
     assert worker.wait() == 78
-    assert "OSError: no weights here" in worker.logs()
+    assert reason in worker.logs()
     assert "Traceback" not in worker.logs()
 
 

@@ -1,0 +1,130 @@
+"""Celery's part of a worker: the consumer that takes messages, and the prefork pool whose processes are our children.
+
+Celery carries hints and runs the pool. What it would do about truth is switched off: no result backend, no events, no
+remote control, no late acknowledgement (a message is a hint; what was accepted is in the ledger).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from billiard.process import current_process
+from celery import Celery, bootsteps, signals
+from celery.exceptions import WorkerShutdown
+from kombu import Exchange, Queue
+
+from shared.model import ModelError
+from shared.queue import PREDICT, broker_url, queue_name
+
+LOAD_SECONDS = 3600  # a large model may take its time; Celery would kill a child after 4 s
+REFORK_SECONDS = 0.1
+EXIT_MODEL_FAILED = 78  # EX_CONFIG of sysexits.h: starting again will not help
+log = structlog.get_logger()
+
+
+def consume(
+    app: Celery,
+    *,
+    name: str,
+    children: int,
+    on_child_start: Callable[[int], None],
+    on_pool_start: Callable[[], None],
+    on_stop: Callable[[], None],
+) -> int:
+    """Take messages and run them in the pool until told to stop; return the exit code.
+
+    `on_child_start` is called in each child with its index, `on_pool_start` in the parent before the first message is
+    taken (it may raise ModelError), `on_stop` when a warm shutdown begins.
+    """
+    app.steps["worker"].add(_step_between_pool_and_consumer(on_pool_start))
+    with _connected(on_child_start, on_stop):
+        worker = app.Worker(
+            hostname=f"penstock@{name}",
+            concurrency=children,
+            pool="prefork",
+            quiet=True,
+            without_heartbeat=True,
+            without_gossip=True,
+            without_mingle=True,
+        )
+        worker.start()
+    return int(worker.exitcode or 0)
+
+
+def celery_app(redis_url: str, models: Iterable[str], run: Callable[[str], None]) -> Celery:
+    """Make the consuming Celery app: the queues of `models`, and one task, which hands its id to `run`."""
+    app = Celery("penstock", broker=broker_url(redis_url), set_as_current=False)
+    # The anonymous exchange: routing needs no binding in Redis that could be lost.
+    anonymous = Exchange("", type="direct")
+    app.conf.update(
+        task_queues=[Queue(queue_name(name), anonymous, routing_key=queue_name(name)) for name in models],
+        result_backend=None,
+        task_ignore_result=True,
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,  # a message waits in Redis, not in a busy worker
+        worker_proc_alive_timeout=LOAD_SECONDS,
+        worker_pool_start_method="fork",
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_lost_wait=1.0,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # Celery's 100 would end the worker after a long outage
+        broker_transport_options={
+            # Stale hints only: nothing waits for them. See docs/decisions/0001.
+            "visibility_timeout": 3600,
+            "socket_timeout": 5.0,
+            "socket_connect_timeout": 2.0,
+            "socket_keepalive": True,
+            "health_check_interval": 5,
+        },
+    )
+
+    @app.task(name=PREDICT, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
+    def predict(task: Any, *_: Any, **__: Any) -> None:
+        run(task.request.id)
+
+    return app
+
+
+@contextmanager
+def _connected(on_child_start: Callable[[int], None], on_stop: Callable[[], None]) -> Iterator[None]:
+    """Connect Celery's signals for the time of a run."""
+    handlers = {
+        signals.setup_logging: lambda **_: None,  # that there is a receiver keeps Celery from setting up its own
+        signals.worker_process_init: lambda **_: on_child_start(current_process().index),
+        signals.worker_shutting_down: lambda **_: on_stop(),
+    }
+    for signal, handler in handlers.items():
+        signal.connect(handler, weak=False)
+    try:
+        yield
+    finally:
+        for signal, handler in handlers.items():
+            signal.disconnect(handler)
+
+
+def _step_between_pool_and_consumer(on_pool_start: Callable[[], None]) -> type[bootsteps.StartStopStep]:
+    class ModelsReady(bootsteps.StartStopStep):  # type: ignore[misc]
+        requires = ("celery.worker.components:Pool",)
+        timer: Any = None
+
+        def start(self, parent: Any) -> None:  # noqa: ARG002 (Celery's signature)
+            try:
+                on_pool_start()
+            except ModelError as error:
+                log.error("a model failed to load", reason=str(error))  # noqa: TRY400 (its message is the reason)
+                raise WorkerShutdown(EXIT_MODEL_FAILED) from error
+
+        def register_with_event_loop(self, parent: Any, hub: Any) -> None:
+            # Celery looks after its children when a pipe of theirs closes, which is a moment before they can be
+            # collected; when it loses that race it looks again after 5 s (measured: a killed child's slot stayed empty
+            # for 4.4 s). So look more often. This is called again after every reconnection.
+            if self.timer is not None:
+                self.timer.cancel()
+            self.timer = hub.call_repeatedly(REFORK_SECONDS, parent.pool.maintain_pool)
+
+    return ModelsReady
