@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from tests.integration.conftest import free_port
@@ -96,19 +97,19 @@ def thousand(port: int) -> float:
 
 
 def lost_worker(port: int, environment: dict[str, str]) -> float:
-    """Kill a worker with all its children while it runs a task; then wait until it runs on another."""
-    first = WorkerProcess("--models", "wait", "--concurrency", "1", environment=environment)
-    first.ready()
-    wire = Wire(port)
-    id = wire.ask("POST", "/task/wait", '{"wait_time": 10}')["task_id"]
-    eventually(lambda: wire.ask("GET", f"/task/{id}")["status"] == "running")
-    second = WorkerProcess("--models", "wait", "--concurrency", "1", environment=environment)
-    second.ready()
-    first.signal_tree(signal.SIGKILL)
-    seconds = timed(lambda: eventually(lambda: wire.ask("GET", f"/task/{id}")["attempt"] == 2, within=60))
-    wire.ask("POST", f"/task/{id}/cancel")
-    first.close()
-    second.close()
+    """Kill a worker with all its children while it runs a task, then wait until it runs on another."""
+    arguments = ("--models", "wait", "--concurrency", "1")
+    with ExitStack() as workers:
+        first = workers.enter_context(closing(WorkerProcess(*arguments, environment=environment)))
+        first.ready()
+        wire = Wire(port)
+        id = wire.ask("POST", "/task/wait", '{"wait_time": 10}')["task_id"]
+        eventually(lambda: wire.ask("GET", f"/task/{id}")["status"] == "running")
+        second = workers.enter_context(closing(WorkerProcess(*arguments, environment=environment)))
+        second.ready()
+        first.signal_tree(signal.SIGKILL)
+        seconds = timed(lambda: eventually(lambda: wire.ask("GET", f"/task/{id}")["attempt"] == 2, within=60))
+        wire.ask("POST", f"/task/{id}/cancel")
     return seconds
 
 
