@@ -32,8 +32,8 @@ def binary(kind: str) -> str:
 class RedisServer:
     """One server process. Restarting it keeps its data, as a supervisor would."""
 
-    def __init__(self, kind: str = "valkey", *options: str) -> None:
-        self._binary = binary(kind)
+    def __init__(self, kind: str = "", *options: str) -> None:
+        self._binary = binary(kind or os.environ.get("LEDGER_SERVER", "valkey"))
         self._options = options
         # Not pytest's tmp_path: a unix socket's path must stay below 108 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="penstock-"))

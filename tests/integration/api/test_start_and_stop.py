@@ -46,7 +46,7 @@ def test_a_server_that_does_not_answer_is_one_line_without_its_password(models: 
 
 
 def test_a_server_that_evicts_is_refused(models: str) -> None:
-    evicting = RedisServer("valkey", "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+    evicting = RedisServer("", "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
     try:
         refused(1, ["PENSTOCK_REDIS_URL", "allkeys-lru"], PENSTOCK_REDIS_URL=evicting.url, PENSTOCK_MODELS=models)
     finally:
