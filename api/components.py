@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.document import TaskDocument
 from api.problems import ProblemDocument
@@ -32,8 +32,8 @@ class ModelComponents:
 
 def document_schemas() -> dict[str, Schema]:
     """Return the schemas of everything the API answers with, a task's result being anything."""
-    serialized = [(document, "serialization") for document in DOCUMENTS]
-    _, found = models_json_schema(serialized, ref_template=f"{SCHEMAS}{{model}}")  # type: ignore[arg-type]
+    serialized: list[tuple[type[BaseModel], JsonSchemaMode]] = [(document, "serialization") for document in DOCUMENTS]
+    _, found = models_json_schema(serialized, ref_template=f"{SCHEMAS}{{model}}")
     return dict(found["$defs"])
 
 

@@ -15,7 +15,7 @@ from shared.task import TaskError
 from worker.execution import Outcome, ServedModel, execute
 from worker.loading import load_model
 from worker.progress import ProgressReporter
-from worker.slots import Slots, State
+from worker.slots import Slots, SlotView, State
 
 ANSWER_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 2.0
@@ -37,17 +37,35 @@ class Child:
     def start(self, index: int) -> None:
         """Load what is still missing and say so in the slot. A model that fails to load leaves the slot BROKEN."""
         self.index = index
+        predecessor = self.slots.look(index)
         self.slots.write(index, State.LOADING)
         # A connection of its own: what the parent's threads hold at the instant of the fork is held for ever here.
         self.ledger = connect(
             self.settings.redis_url, name=f"penstock-child-{os.getpid()}", answer_seconds=ANSWER_SECONDS
         )
+        if predecessor is not None and predecessor.state is State.BUSY:
+            self._take_back(predecessor)
         try:
             load_missing(self.schemas, self.served)
         except ModelError as error:
             self.slots.write(index, State.BROKEN, reason=str(error))
         else:
             self.slots.write(index, State.IDLE)
+
+    def _take_back(self, predecessor: SlotView) -> None:
+        """Queue the task of the child that died in this slot again now, rather than when its lease ends.
+
+        Done by its successor because the slot shows exactly what was held, however short; a look from the parent now
+        and then misses a child that dies at once. If it was killed on purpose the ledger knows, and refuses.
+        """
+        retention_ms = int(self.settings.retention_seconds * 1000)
+        attempt = (predecessor.task, predecessor.token)
+        try:
+            status = self.ledger.run(calls.abandon(*attempt, self.settings.max_attempts, retention_ms))
+        except LedgerUnavailable:
+            return  # the reaper will, when the lease has ended
+        if status is not None:
+            log.warning("child died", task_id=attempt[0], attempt=attempt[1], pid=predecessor.pid, task_is_now=status)
 
     def run(self, task_id: str) -> None:
         """Claim the task and run it to its end; nothing to do if the claim is not won."""

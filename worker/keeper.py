@@ -1,8 +1,8 @@
 """The lease keeper: a thread of the worker's parent that speaks for its children while they compute.
 
 About three times a lease it renews all claims in one call; it kills the child whose claim is lost or canceled, or
-whose task is past its hard limit; it notices a dead child at once; it announces the worker; and it reaps. A thread,
-because Celery's main loop sleeps while it reconnects; with its own connection, because Celery's may be the broken one.
+whose task is past its hard limit; it announces the worker; and it reaps. A thread, because Celery's main loop sleeps
+while it reconnects; with its own connection, because Celery's may be the broken one.
 """
 
 import threading
@@ -23,9 +23,9 @@ from shared.ledger.connection import Ledger
 from shared.settings import Settings
 from shared.task import ErrorCode, TaskError
 from worker.slots import Slots, SlotView, State
-from worker.takedown import is_alive, take_down
+from worker.takedown import take_down
 
-LOOK_SECONDS = 0.1  # how late a hard limit or a dead child may be noticed
+LOOK_SECONDS = 0.1  # how late a hard limit may be noticed
 REPORT_SECONDS = 1.0  # between two announcements, and between two reapings
 SIGHTING_SECONDS = 1.5  # between the reaper's two sightings; a worker renews sooner than that after Redis is back
 MISSING_SECONDS = 3.0  # between two sightings of a queued task that no message leads to
@@ -52,8 +52,7 @@ class LeaseKeeper:
     ledger: Ledger
     fork_lock: threading.Lock
     on_broken: Callable[[str], None]  # told why this worker cannot go on
-    _seen: dict[int, SlotView] = field(default_factory=dict)  # the BUSY views of the last look, by slot
-    _ended: dict[int, Attempt] = field(default_factory=dict)  # by slot: dealt with, though its slot still says BUSY
+    _ended: dict[int, Attempt] = field(default_factory=dict)  # by slot: killed, though its slot still says BUSY
     _owed: dict[Attempt, calls.Call[Any]] = field(default_factory=dict)  # what the ledger has yet to be told
     _next_renewal: float = 0.0
     _next_report: float = 0.0
@@ -103,10 +102,8 @@ class LeaseKeeper:
         """First what the children need, which works without Redis; then what the ledger must hear."""
         now = time.monotonic()
         views = [view for view in self.slots.look_all() if not self._is_ended(view)]
-        self._note_vanished(views)
         for view, why, ending in doomed(views, now, canceled, self._drain_at):
             self._kill(view, why, ending)
-        self._seen = {view.index: view for view in views if view.state is State.BUSY and not self._is_ended(view)}
         try:
             self._talk(views, now)
         except (RedisError, OSError) as error:  # whatever it is that Redis will not do now, the leases may yet be saved
@@ -145,15 +142,8 @@ class LeaseKeeper:
             log.warning("reaped", task_id=verdict.id, outcome=verdict.outcome)
 
     def _is_ended(self, view: SlotView) -> bool:
-        """Tell whether the slot shows a dead child that is dealt with: it says BUSY until its successor starts."""
+        """Tell whether the slot shows a child that was killed: it says BUSY until its successor starts."""
         return view.state is State.BUSY and self._ended.get(view.index) == (view.task, view.token)
-
-    def _note_vanished(self, views: list[SlotView]) -> None:
-        """Queue the tasks of dead children again now, rather than when their leases end."""
-        for view in vanished(self._seen.values(), views, is_alive):
-            attempt = self._ended[view.index] = (view.task, view.token)
-            self._owed[attempt] = calls.abandon(*attempt, self.settings.max_attempts, self._retention_ms)
-            log.warning("child died", task_id=view.task, attempt=view.token, pid=view.pid)
 
     def _kill(self, view: SlotView, why: str, ending: Ending | None) -> None:
         """Take a child down; `ending` says what the ledger is told of its task while the child stands still."""
@@ -213,12 +203,6 @@ def ending_call(view: SlotView, ending: Ending, retention_ms: int) -> calls.Call
         return calls.release(view.task, view.token)
     error = TaskError(ErrorCode.TIMEOUT, f"The prediction ran past its limit of {view.limit:g} s.")
     return calls.fail(view.task, view.token, error, retention_ms)
-
-
-def vanished(seen: Iterable[SlotView], views: Iterable[SlotView], is_alive: Callable[[int], bool]) -> list[SlotView]:
-    """Return the BUSY views of the last look whose child is gone: its slot has another pid, or its pid is dead."""
-    pids = {view.index: view.pid for view in views}
-    return [old for old in seen if pids.get(old.index, old.pid) != old.pid or not is_alive(old.pid)]
 
 
 def slots_by_model(views: Iterable[SlotView], models: Iterable[str], *, draining: bool) -> dict[str, int]:

@@ -34,14 +34,6 @@ def take_down(slots: Slots, victim: SlotView, settle: Callable[[], object] = lam
     return kill
 
 
-def is_alive(pid: int) -> bool:
-    """Tell whether `pid` runs; a zombie that its parent has not collected yet does not."""
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
 def _still_holds(slots: Slots, victim: SlotView) -> bool:
     view = slots.look(victim.index)
     return view is not None and view.pid == victim.pid and view.holds(victim.task, victim.token)

@@ -5,6 +5,7 @@ it uses (ready, celeryconfig, logs, name, id, status, kill, reload, restart, tea
 """
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -81,6 +82,10 @@ class Process:
 
     def logs(self) -> str:
         return Path(self._log.name).read_text()
+
+    def events(self) -> list[dict[str, Any]]:
+        """The log as it was written: a JSON object a line, except what Celery prints past it."""
+        return [json.loads(line) for line in self.logs().splitlines() if line.startswith("{")]
 
     def children(self) -> list[psutil.Process]:
         return [child for child in psutil.Process(self.pid).children() if child.status() != psutil.STATUS_ZOMBIE]

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.ledger import calls
-from worker.keeper import Attempt, Ending, doomed, ending_call, parse_canceled, slots_by_model, vanished
+from worker.keeper import Attempt, Ending, doomed, ending_call, parse_canceled, slots_by_model
 from worker.slots import SlotView, State
 
 A, B = "0b8e7d6c-5a4f-4e3d-8c2b-1a0f9e8d7c6b", "1c9f8e7d-6b5a-4f4e-9d3c-2b1a0f9e8d7c"
@@ -38,24 +38,6 @@ def test_an_ending_tells_the_ledger_the_attempt() -> None:
     timeout = ending_call(view(), Ending.TIMEOUT, 1000)
     assert timeout.script == "fail"
     assert timeout.arguments == (A, 1, 1000, "timeout", "The prediction ran past its limit of 5 s.")
-
-
-@pytest.mark.parametrize(
-    ("now", "alive", "gone"),
-    [
-        ([view()], True, []),
-        ([view(state=State.IDLE)], True, []),  # finished
-        ([view(task=B)], True, []),  # finished, and on to the next
-        ([view(pid=11, state=State.LOADING)], True, [A]),  # its successor has started
-        ([view()], False, [A]),
-        ([], True, []),  # in the middle of a write: look again
-        ([], False, [A]),
-    ],
-)
-def test_a_child_has_vanished_when_its_pid_is_dead_or_replaced(
-    now: list[SlotView], alive: bool, gone: list[str]
-) -> None:
-    assert [old.task for old in vanished([view()], now, lambda _: alive)] == gone
 
 
 def test_slots_count_the_children_that_have_loaded() -> None:
