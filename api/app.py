@@ -29,7 +29,7 @@ def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: A
     build every body once more, and cost a fifth of a request.
     """
     served, bounded = ServedModels(schemas), BoundedLedger(ledger)
-    tasks = TaskEndpoints(bounded, served, retention_ms=round(settings.retention_seconds * 1000))
+    tasks = TaskEndpoints(bounded, served, settings)
     app = FastAPI(
         title="Penstock",
         version=version(),

@@ -40,3 +40,14 @@ def retry_after(task: Task) -> int | None:
     if task.queue.workers == 0:
         return NO_WORKERS_SECONDS
     return min(max(math.ceil(eta_seconds(task.queue) or 0), SOONEST_SECONDS), LATEST_SECONDS)
+
+
+def retry_after_refusal(ms_per_claim: int | None) -> int:
+    """Return after how many whole seconds to submit again after a refusal.
+
+    That is when a place has fallen free at the pace of the latest claims, within 1..30 s; NO_WORKERS_SECONDS while
+    nothing has been claimed yet.
+    """
+    if ms_per_claim is None:
+        return NO_WORKERS_SECONDS
+    return min(max(math.ceil(ms_per_claim / 1000), SOONEST_SECONDS), LATEST_SECONDS)

@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.components import ModelComponents, all_schemas, document_schemas, model_components, reference
+from api.options import Options
 from api.problems import (
     BODY_TOO_LARGE,
     BROKEN_JSON,
     INVALID_INPUT,
     LEDGER_UNAVAILABLE,
     MEDIA_TYPE,
+    OWNER_FULL,
+    QUEUE_FULL,
     TABLE,
     TASK_FINISHED,
+    TASK_GONE,
     UNKNOWN_MODEL,
     UNKNOWN_TASK,
     UNSUPPORTED_MEDIA_TYPE,
@@ -24,8 +28,17 @@ from shared.model import ModelSchema
 
 Json = dict[str, Any]
 
-SUBMIT_PROBLEMS = (BROKEN_JSON, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_INPUT, LEDGER_UNAVAILABLE)
-TASK_PROBLEMS = (UNKNOWN_TASK, INVALID_INPUT, LEDGER_UNAVAILABLE)
+SUBMIT_PROBLEMS = (
+    BROKEN_JSON,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    INVALID_INPUT,
+    OWNER_FULL,
+    QUEUE_FULL,
+    LEDGER_UNAVAILABLE,
+)
+TASK_PROBLEMS = (UNKNOWN_TASK, TASK_GONE, INVALID_INPUT, LEDGER_UNAVAILABLE)
+WITH_RETRY_AFTER = (OWNER_FULL, QUEUE_FULL, LEDGER_UNAVAILABLE)
 RETRY_AFTER: Json = {
     "Retry-After": {"description": "in how many seconds to ask again", "schema": {"type": "integer", "minimum": 1}}
 }
@@ -68,12 +81,23 @@ def _submit(schema: ModelSchema, components: ModelComponents) -> Json:
         "summary": f"Submit to {schema.name}",
         "description": schema.description or "",
         "tags": ["task"],
+        "parameters": _option_parameters(schema.time_limit_seconds),
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {
             "202": _answer("Accepted: it will reach a final state", components.task, headers),
             **_problems(SUBMIT_PROBLEMS),
         },
     }
+
+
+def _option_parameters(longest_run: float) -> list[Json]:
+    parameters = []
+    for name, option in Options.model_json_schema()["properties"].items():
+        schema = dict(option["anyOf"][0])
+        if name == "time_limit":
+            schema["maximum"] = longest_run
+        parameters.append({"name": name, "in": "query", "description": option["description"], "schema": schema})
+    return parameters
 
 
 def _task_paths() -> Json:
@@ -125,10 +149,20 @@ def _answer(description: str, schema: Json, headers: Json | None = None) -> Json
 
 
 def _problems(kinds: tuple[Kind, ...]) -> Json:
-    return {str(kind.status): {"$ref": f"#/components/responses/{kind.name}"} for kind in kinds}
+    by_status: dict[int, list[Kind]] = {}
+    for kind in kinds:
+        by_status.setdefault(kind.status, []).append(kind)
+    return {str(status): _problem_of(found) for status, found in by_status.items()}
+
+
+def _problem_of(kinds: list[Kind]) -> Json:
+    """Return the answer of one status: a reference, or what stands for several kinds that share it."""
+    if len(kinds) == 1:
+        return {"$ref": f"#/components/responses/{kinds[0].name}"}
+    return {**_problem_response(kinds[0]), "description": ", or ".join(kind.title for kind in kinds)}
 
 
 def _problem_response(kind: Kind) -> Json:
-    headers = {"headers": RETRY_AFTER} if kind is LEDGER_UNAVAILABLE else {}
+    headers = {"headers": RETRY_AFTER} if kind in WITH_RETRY_AFTER else {}
     content = {MEDIA_TYPE: {"schema": reference("ProblemDocument")}}
     return {"description": kind.title, "content": content, **headers}

@@ -61,6 +61,7 @@ class ServedModels:
         self.names = tuple(schemas)
         self.default = self.names[0]
         self.validators: dict[str, Validate] = {name: s.input.model_validate_json for name, s in schemas.items()}
+        self.time_limits = {name: schema.time_limit_seconds for name, schema in schemas.items()}
         self._constant = {name: _constant(schema, name == self.default) for name, schema in schemas.items()}
 
     def require(self, name: str) -> str:

@@ -6,19 +6,17 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.requests import Request
 
-from api.problems import BROKEN_JSON, UNSUPPORTED_MEDIA_TYPE, Problem, invalid, invalid_body
+from api.problems import BROKEN_JSON, UNSUPPORTED_MEDIA_TYPE, Problem, invalid_body
 
 Validate = Callable[[bytes], Any]  # an Input's model_validate_json
 
 
-async def read_submission(request: Request, validate: Validate) -> bytes:
+async def read_body(request: Request, validate: Validate) -> bytes:
     """Return the body of `request`, which `validate` accepts.
 
     Raises:
-        Problem: unsupported-media-type, broken-json, or invalid-input naming each field or query parameter.
+        Problem: unsupported-media-type, broken-json, or invalid-input naming each field.
     """
-    if request.scope["query_string"]:
-        _refuse_parameters(request)
     _require_json(request)
     body = await request.body()
     if not body.strip():
@@ -28,15 +26,6 @@ async def read_submission(request: Request, validate: Validate) -> bytes:
     except ValidationError as error:
         raise invalid_body(error) from None  # its text quotes the input, which no log needs
     return body
-
-
-def _refuse_parameters(request: Request) -> None:
-    """Refuse every query parameter: one that is misspelt must not be passed over."""
-    names = sorted({name[:100] for name in request.query_params})
-    if names:
-        raise invalid(
-            [{"loc": ["query", name], "msg": "No such parameter", "type": "extra_forbidden"} for name in names]
-        )
 
 
 def _require_json(request: Request) -> None:

@@ -7,13 +7,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from api.document import render
-from api.eta import retry_after
+from api.eta import retry_after, retry_after_refusal
 from api.ledger import BoundedLedger
-from api.problems import TASK_FINISHED, UNKNOWN_TASK, Problem, invalid
+from api.options import NO_OPTIONS, read_options
+from api.problems import OWNER_FULL, QUEUE_FULL, TASK_FINISHED, TASK_GONE, UNKNOWN_TASK, Problem, invalid
 from api.served import ServedModels
-from api.submission import read_submission
+from api.submission import read_body
 from shared.ledger import calls
-from shared.task import Status, Task
+from shared.ledger.calls import Admission, Full, Refusal, Submission
+from shared.settings import Settings
+from shared.task import Missing, Status, Task
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -21,10 +24,11 @@ NO_STORE = {"Cache-Control": "no-store"}
 class TaskEndpoints:
     """What answers under /task."""
 
-    def __init__(self, ledger: BoundedLedger, served: ServedModels, retention_ms: int) -> None:
+    def __init__(self, ledger: BoundedLedger, served: ServedModels, settings: Settings) -> None:
         self._ledger = ledger
         self._served = served
-        self._retention_ms = retention_ms
+        self._retention_ms = settings.retention_ms
+        self._admission = Admission(settings.max_queued, settings.max_queued_per_owner)
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes of these endpoints.
@@ -58,12 +62,21 @@ class TaskEndpoints:
         return answer(task)
 
     async def _submit(self, model: str, request: Request) -> Response:
-        body = await read_submission(request, self._served.validators[model])
-        task = await self._ledger.run(calls.submit(str(uuid4()), model, body))
+        query = request.scope["query_string"]
+        options = (
+            read_options(request.query_params.multi_items(), self._served.time_limits[model]) if query else NO_OPTIONS
+        )
+        body = await read_body(request, self._served.validators[model])
+        submission = Submission(
+            str(uuid4()), model, body, time_limit_ms=options.time_limit_ms, expires_in_ms=options.expires_in_ms
+        )
+        task = await self._ledger.run(calls.submit(submission, self._admission, self._retention_ms))
+        if isinstance(task, Refusal):
+            raise refused(task)
         return answer(task, status=202, location=f"/task/{task.id}")
 
     async def _read(self, id: str) -> Response:
-        return answer(_known(id, await self._ledger.run(calls.read(id))))
+        return answer(_known(id, await self._ledger.run(calls.read(id, self._retention_ms))))
 
 
 def answer(task: Task, *, status: int = 200, location: str | None = None) -> Response:
@@ -89,7 +102,17 @@ def parse_id(text: str) -> str:
         raise invalid([complaint]) from None
 
 
-def _known(id: str, task: Task | None) -> Task:
-    if task is None:
-        raise Problem(UNKNOWN_TASK, f"No task {id} was accepted here, or its retention has ended.")
+def refused(refusal: Refusal) -> Problem:
+    """Return the answer to a submit that was not accepted: 503 if the queue is full, 429 if its owner's share is."""
+    headers = {"Retry-After": str(retry_after_refusal(refusal.ms_per_claim))}
+    if refusal.full is Full.OWNER:
+        return Problem(OWNER_FULL, f"{refusal.queued} of your tasks are queued already.", headers=headers)
+    return Problem(QUEUE_FULL, f"{refusal.queued} tasks of this model are queued already.", headers=headers)
+
+
+def _known(id: str, task: Task | Missing) -> Task:
+    if task is Missing.GONE:
+        raise Problem(TASK_GONE, f"Task {id} finished, and its retention has ended.")
+    if task is Missing.UNKNOWN:
+        raise Problem(UNKNOWN_TASK, f"No task {id} was accepted here, or it was forgotten long ago.")
     return task

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-OLDEST = (6, 2)  # ZRANGE ... BYSCORE, which the ledger's scripts use, is that old
+OLDEST = (7, 0)  # the ledger's scripts declare what they may do when memory is short, which 7.0 brought
 
 
 def complaints(info: Mapping[str, Any]) -> list[str]:

@@ -50,11 +50,16 @@ class Settings(BaseSettings):
     max_attempts: Annotated[
         int, Field(ge=1, le=100, description="attempts lost with their worker before giving up")
     ] = 3
+    max_queued: Annotated[int, Field(ge=1, description="how many tasks of one model may wait")] = 10_000
+    max_queued_per_owner: Annotated[
+        int | None, Field(ge=1, description="how many tasks of one owner may wait; empty: no limit")
+    ] = None
     retention_seconds: Annotated[float, Field(ge=1, description="how long a finished task is kept")] = 86400.0
     drain_seconds: Annotated[
         float, Field(ge=0, le=86400, description="how long a stopping worker lets running tasks go on")
     ] = 10.0
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 16 * 1024 * 1024
+    max_result_bytes: Annotated[int, Field(ge=1024, description="largest result that is kept")] = 16 * 1024 * 1024
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("models", mode="before")
@@ -73,6 +78,16 @@ class Settings(BaseSettings):
         if value and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return value
+
+    @property
+    def retention_ms(self) -> int:
+        """How long a finished task is kept, in ms, as the ledger counts."""
+        return int(self.retention_seconds * 1000)
+
+    @property
+    def lease_ms(self) -> int:
+        """How long a claim is believed, in ms."""
+        return int(self.lease_seconds * 1000)
 
     @model_validator(mode="after")
     def _door_is_shut(self) -> Self:

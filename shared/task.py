@@ -7,7 +7,7 @@ The chart is in docs/states.md.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from types import MappingProxyType
 
 
@@ -42,6 +42,7 @@ class Action(StrEnum):
     FINISH = "finish"
     RELEASE = "release"
     REAP = "reap"
+    EXPIRE = "expire"
     CANCEL = "cancel"
 
 
@@ -51,6 +52,7 @@ TRANSITIONS: Mapping[Action, Mapping[Status, frozenset[Status]]] = MappingProxyT
         Action.FINISH: {Status.RUNNING: frozenset({Status.SUCCEEDED, Status.FAILED})},
         Action.RELEASE: {Status.RUNNING: frozenset({Status.QUEUED})},
         Action.REAP: {Status.RUNNING: frozenset({Status.QUEUED, Status.FAILED})},
+        Action.EXPIRE: {Status.QUEUED: frozenset({Status.FAILED})},
         Action.CANCEL: {
             Status.QUEUED: frozenset({Status.CANCELED}),
             Status.RUNNING: frozenset({Status.CANCELED}),
@@ -88,6 +90,13 @@ class QueueView:
     slots: int  # children of live workers that serve this model
     workers: int  # live workers that serve this model
     typical_run_ms: int | None  # median of the model's recent run times; None before the first
+
+
+class Missing(Enum):
+    """Why there is no task to show for an id."""
+
+    UNKNOWN = "unknown"  # none was accepted, as far as is known
+    GONE = "gone"  # there was one; its retention has ended
 
 
 @dataclass(frozen=True, slots=True)

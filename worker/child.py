@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import structlog
 
@@ -12,13 +13,13 @@ from shared.ledger.connection import Ledger, LedgerUnavailable, connect
 from shared.model import ModelError, ModelSchema
 from shared.settings import Settings
 from shared.task import TaskError
-from worker.execution import Outcome, ServedModel, execute
+from worker.execution import Outcome, ServedModel, execute, within
 from worker.loading import load_model
+from worker.patience import insist
 from worker.progress import ProgressReporter
 from worker.slots import Slots, SlotView, State
 
 ANSWER_SECONDS = 2.0
-LONGEST_PAUSE_SECONDS = 2.0
 log = structlog.get_logger()
 
 
@@ -58,10 +59,10 @@ class Child:
         Done by its successor because the slot shows exactly what was held, however short; a look from the parent now
         and then misses a child that dies at once. If it was killed on purpose the ledger knows, and refuses.
         """
-        retention_ms = int(self.settings.retention_seconds * 1000)
         attempt = (predecessor.task, predecessor.token)
+        call = calls.abandon(*attempt, self.settings.max_attempts, self.settings.retention_ms)
         try:
-            status = self.ledger.run(calls.abandon(*attempt, self.settings.max_attempts, retention_ms))
+            status = self.ledger.run(call)
         except LedgerUnavailable:
             return  # the reaper will, when the lease has ended
         if status is not None:
@@ -69,10 +70,9 @@ class Child:
 
     def run(self, task_id: str) -> None:
         """Claim the task and run it to its end; nothing to do if the claim is not won."""
-        lease_ms = int(self.settings.lease_seconds * 1000)
         try:
-            claim = self.ledger.run(calls.claim(task_id, self.worker, lease_ms))
-        except LedgerUnavailable as error:  # the reaper will find the task without a message, and send another
+            claim = None if self._declined(task_id) else self._claim(task_id)
+        except LedgerUnavailable as error:  # the reaper finds the task without a message, and sends another
             log.warning("cannot claim", task_id=task_id, error=type(error).__name__)
             return
         if claim is None:
@@ -80,23 +80,47 @@ class Child:
         with structlog.contextvars.bound_contextvars(task_id=claim.id, attempt=claim.token):
             self._run_claimed(claim)
 
+    def _declined(self, task_id: str) -> bool:
+        """Put the message back if this worker drains: it was popped a moment before the worker was told to stop."""
+        if not self.slots.draining:
+            return False
+        self.ledger.run(calls.decline(task_id))
+        log.info("declined", task_id=task_id)
+        return True
+
+    def _claim(self, task_id: str) -> calls.Claim | None:
+        """Claim, and ask again if the answer is lost: a claim that was won and not heard of would run nowhere.
+
+        After a lease it is no longer worth it: the reaper will have taken back what was won.
+        """
+        give_up = time.monotonic() + self.settings.lease_seconds
+        call = calls.claim(task_id, self.worker, uuid4().hex, self.settings.lease_ms, self.settings.retention_ms)
+        return insist(self.ledger, call, lambda: time.monotonic() < give_up and not self.slots.draining)
+
     def _run_claimed(self, claim: calls.Claim) -> None:
         served = self.served[claim.model]
-        limit = served.schema.time_limit_seconds
+        limit = time_limit(served.schema.time_limit_seconds, claim.time_limit_ms)
         self.slots.write(self.index, State.BUSY, task=claim.id, token=claim.token, limit=limit)
         try:
             log.debug("claimed", model=claim.model)
             outcome = execute(served, claim.input, ProgressReporter(self.ledger, claim))
-            accepted = publish(self.ledger, self._finish(claim, outcome))
+            outcome = within(outcome, self.settings.max_result_bytes)
+            # However long it takes: a finished computation is worth waiting for, and the parent kills this child if the
+            # claim is lost meanwhile.
+            accepted = insist(self.ledger, self._finish(claim, outcome))
         finally:
             self.slots.write(self.index, State.IDLE)
         log.info("finished", model=claim.model, outcome=_word(outcome), accepted=accepted)
 
     def _finish(self, claim: calls.Claim, outcome: Outcome) -> calls.Call[bool]:
-        retention_ms = int(self.settings.retention_seconds * 1000)
         if isinstance(outcome, TaskError):
-            return calls.fail(claim.id, claim.token, outcome, retention_ms)
-        return calls.succeed(claim, outcome, retention_ms)
+            return calls.fail(claim.id, claim.token, outcome, self.settings.retention_ms)
+        return calls.succeed(claim, outcome, self.settings.retention_ms)
+
+
+def time_limit(of_model: float, asked_ms: int | None) -> float:
+    """Return how many seconds an attempt may take: what its client asked for, at most what the model allows."""
+    return of_model if asked_ms is None else min(of_model, asked_ms / 1000)
 
 
 def load_missing(schemas: Mapping[str, ModelSchema], served: dict[str, ServedModel]) -> None:
@@ -110,22 +134,6 @@ def load_missing(schemas: Mapping[str, ModelSchema], served: dict[str, ServedMod
             started = time.monotonic()
             served[name] = ServedModel(schema, load_model(schema))
             log.info("model loaded", model=name, seconds=round(time.monotonic() - started, 3), where=schema.load_in)
-
-
-def publish(ledger: Ledger, call: calls.Call[bool]) -> bool:
-    """Run a finishing call however long Redis is away. False: the claim was lost meanwhile, the outcome is dropped.
-
-    It may take for ever on purpose: the parent kills this child if the lease is lost, and a finished computation is
-    worth waiting for.
-    """
-    pause = 0.1
-    while True:
-        try:
-            return ledger.run(call)
-        except LedgerUnavailable as error:
-            log.warning("cannot publish yet", error=type(error).__name__)
-            time.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
 def _word(outcome: Outcome) -> str:

@@ -54,6 +54,13 @@ def checked(result: object, output: type[BaseModel]) -> Outcome:
         return _failed("The model returned what its Output refuses.", error, ErrorCode.INVALID_RESULT)
 
 
+def within(outcome: Outcome, max_bytes: int) -> Outcome:
+    """Return the outcome, or the error that its result has more than `max_bytes`."""
+    if isinstance(outcome, TaskError) or len(outcome) <= max_bytes:
+        return outcome
+    return TaskError(ErrorCode.RESULT_TOO_LARGE, f"The result has {len(outcome)} bytes; {max_bytes} are allowed.")
+
+
 def told(error: BaseException) -> str:
     """Say in one safe sentence what a model raised.
 

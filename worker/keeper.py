@@ -70,7 +70,7 @@ class LeaseKeeper:
             self.on_broken(f"the lease keeper failed: {type(error).__name__}: {error}")
 
     def _keep(self) -> None:
-        with self.ledger.client.pubsub(ignore_subscribe_messages=True) as pubsub:  # type: ignore[no-untyped-call]
+        with self.ledger.client.pubsub() as pubsub:  # type: ignore[no-untyped-call]
             while not self._stop.is_set():
                 canceled = self._wait(pubsub)
                 with self.fork_lock:
@@ -84,7 +84,8 @@ class LeaseKeeper:
         self._stop.set()
 
     def drain(self) -> None:
-        """Take the worker off the list of those that serve; release what still runs after the drain time."""
+        """Claim nothing more; take the worker off the list; release what still runs after the drain time."""
+        self.slots.drain()
         self._drain_at = time.monotonic() + self.settings.drain_seconds
 
     def _wait(self, pubsub: PubSub) -> Attempt | None:
@@ -96,7 +97,14 @@ class LeaseKeeper:
         except (RedisError, OSError):
             self._stop.wait(LOOK_SECONDS)
             return None
-        return parse_canceled(message["data"]) if message else None
+        if message is None:
+            return None
+        if message["type"] == "subscribe":
+            # For the first time, or silently anew after the connection was cut: the answer to a renewal names what was
+            # canceled while nobody listened.
+            self._next_renewal = 0.0
+            return None
+        return parse_canceled(message["data"])
 
     def _tick(self, canceled: Attempt | None) -> None:
         """First what the children need, which works without Redis; then what the ledger must hear."""
@@ -125,19 +133,19 @@ class LeaseKeeper:
 
     def _renew(self, views: list[SlotView]) -> None:
         held = {(view.task, view.token): view for view in views if view.state is State.BUSY}
-        lost = self.ledger.run(calls.renew(held, self._lease_ms)) if held else frozenset()
+        lost = self.ledger.run(calls.renew(held, self.settings.lease_ms)) if held else frozenset()
         for (task, _), view in held.items():
             if task in lost:
                 self._kill(view, "its claim is lost", None)
 
     def _report(self, views: list[SlotView]) -> None:
         slots = slots_by_model(views, self.models, draining=self._drain_at is not None)
-        self.ledger.run(calls.announce(self.worker, slots, self._lease_ms))
+        self.ledger.run(calls.announce(self.worker, slots, self.settings.lease_ms))
         for view in views:
             if view.state is State.BROKEN:
                 self.on_broken(view.reason)
         sighting_ms, missing_ms = int(SIGHTING_SECONDS * 1000), int(MISSING_SECONDS * 1000)
-        reap = calls.reap(self.settings.max_attempts, self._retention_ms, sighting_ms, missing_ms)
+        reap = calls.reap(self.settings.max_attempts, self.settings.retention_ms, sighting_ms, missing_ms)
         for verdict in self.ledger.run(reap):
             log.warning("reaped", task_id=verdict.id, outcome=verdict.outcome)
 
@@ -154,7 +162,7 @@ class LeaseKeeper:
     def _settle(self, view: SlotView, ending: Ending | None) -> None:
         if ending is None:
             return
-        call = ending_call(view, ending, self._retention_ms)
+        call = ending_call(view, ending, self.settings.retention_ms)
         try:
             self.ledger.run(call)
         except (RedisError, OSError):
@@ -169,14 +177,6 @@ class LeaseKeeper:
         if self._away:
             log.info("the ledger is back")
         self._away = False
-
-    @property
-    def _lease_ms(self) -> int:
-        return int(self.settings.lease_seconds * 1000)
-
-    @property
-    def _retention_ms(self) -> int:
-        return int(self.settings.retention_seconds * 1000)
 
 
 def doomed(

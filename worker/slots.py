@@ -57,7 +57,16 @@ class Slots:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._memory = mmap.mmap(-1, count * SIZE)
+        self._memory = mmap.mmap(-1, count * SIZE + 1)  # the last byte: draining
+
+    def drain(self) -> None:
+        """Tell every child to claim nothing from now on."""
+        self._memory[-1] = 1
+
+    @property
+    def draining(self) -> bool:
+        """Whether this worker takes nothing new."""
+        return bool(self._memory[-1])
 
     def write(
         self, index: int, state: State, *, task: str = "", token: int = 0, limit: float = 0.0, reason: str = ""

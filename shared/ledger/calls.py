@@ -6,10 +6,11 @@ written, and tested, once for both sides.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from shared.ledger.scripts import FIELDS
-from shared.task import ErrorCode, Progress, QueueView, Status, Task, TaskError
+from shared.task import ErrorCode, Missing, Progress, QueueView, Status, Task, TaskError
 
 T = TypeVar("T")
 Argument = str | bytes | int | float
@@ -25,6 +26,42 @@ class Call(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Submission:
+    """A task as a client hands it in."""
+
+    id: str
+    model: str
+    input: bytes  # JSON, checked
+    owner: str = ""  # who may see it; empty while no one is asked for a key
+    time_limit_ms: int | None = None  # how long it may run; None: as long as the model allows
+    expires_in_ms: int | None = None  # how long it may wait to be claimed for the first time; None: for ever
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """How many tasks may wait before a submit is refused."""
+
+    max_queued: int  # of one model
+    max_queued_of_owner: int | None  # of one owner, whatever the model; None: no limit
+
+
+class Full(Enum):
+    """Which limit a submit ran into."""
+
+    QUEUE = "queue_full"
+    OWNER = "owner_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A submit that was not accepted; nothing was stored."""
+
+    full: Full
+    queued: int  # how many wait: of the model, or of the owner
+    ms_per_claim: int | None  # how often a place falls free, by the latest claims; None before the first
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """The right to run a task: what a child needs to compute it and to prove that it may publish."""
 
@@ -32,6 +69,7 @@ class Claim:
     token: int  # the attempt's number; only the latest is accepted
     model: str
     input: bytes
+    time_limit_ms: int | None = None  # what its client asked for, if less than the model's
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +85,49 @@ class ModelCensus:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the reaper did about one task: queued again, failed, or its message resent."""
+    """What the reaper did about one task: queued again, failed, expired, or its message resent."""
 
     id: str
     outcome: str
 
 
-def submit(id: str, model: str, input: bytes) -> Call[Task]:
+def submit(submission: Submission, admission: Admission, retention_ms: int) -> Call[Task | Refusal]:
     """Accept a task: record, place in the queue and message. The same id again returns the task that is there."""
-    return Call("submit", (id, model, input), lambda reply: _task(id, reply))
+    arguments = (
+        submission.id,
+        submission.model,
+        submission.owner,
+        submission.input,
+        _or_empty(submission.time_limit_ms),
+        _or_empty(submission.expires_in_ms),
+        admission.max_queued,
+        _or_empty(admission.max_queued_of_owner),
+        retention_ms,
+    )
+    return Call("submit", arguments, lambda reply: _submitted(submission.id, reply))
 
 
-def read(id: str) -> Call[Task | None]:
-    """Return the task as it is now, or None if there is none."""
-    return Call("read", (id,), lambda reply: _maybe_task(id, reply))
+def read(id: str, retention_ms: int) -> Call[Task | Missing]:
+    """Return the task as it is now, or why there is none."""
+    return Call("read", (id, retention_ms), lambda reply: _maybe_task(id, reply))
 
 
-def cancel(id: str, retention_ms: int) -> Call[Task | None]:
-    """Stop a queued or running task; return it (its status tells what became of it), or None if there is none."""
+def cancel(id: str, retention_ms: int) -> Call[Task | Missing]:
+    """Stop a queued or running task; return it (its status tells what became of it), or why there is none."""
     return Call("cancel", (id, retention_ms), lambda reply: _maybe_task(id, reply))
 
 
-def claim(id: str, worker: str, lease_ms: int) -> Call[Claim | None]:
-    """Win a queued task, or None: someone else has it, or it needs no running."""
-    return Call("claim", (id, worker, lease_ms), lambda reply: _claim(id, reply))
+def claim(id: str, worker: str, nonce: str, lease_ms: int, retention_ms: int) -> Call[Claim | None]:
+    """Win a queued task, or None: someone else has it, or it needs no running.
+
+    `nonce` is new for every message and the same when its claim is asked for again, after an answer that was lost.
+    """
+    return Call("claim", (id, worker, nonce, lease_ms, retention_ms), lambda reply: _claim(id, reply))
+
+
+def decline(id: str) -> Call[bool]:
+    """Put the message of a queued task back, unclaimed, for another worker; False if the task is not queued."""
+    return Call("decline", (id,), bool)
 
 
 def renew(held: Iterable[tuple[str, int]], lease_ms: int) -> Call[frozenset[str]]:
@@ -92,12 +149,12 @@ def progress(claim: Claim, progress: Progress) -> Call[bool]:
 
 
 def succeed(claim: Claim, result: bytes, retention_ms: int) -> Call[bool]:
-    """Publish the result; False (and nothing written) if the claim is no longer held."""
+    """Publish the result; False (and nothing written) if the claim is no longer held. Again does no harm."""
     return Call("succeed", (claim.id, claim.token, retention_ms, result), bool)
 
 
 def fail(id: str, token: int, error: TaskError, retention_ms: int) -> Call[bool]:
-    """End the attempt with an error; False (and nothing written) if the claim is no longer held."""
+    """End the attempt with an error; False (and nothing written) if the claim is no longer held. Again does no harm."""
     return Call("fail", (id, token, retention_ms, error.code, error.message), bool)
 
 
@@ -114,7 +171,7 @@ def abandon(id: str, token: int, max_attempts: int, retention_ms: int) -> Call[S
 
 
 def reap(max_attempts: int, retention_ms: int, sighting_ms: int, missing_ms: int) -> Call[tuple[Verdict, ...]]:
-    """Take back expired leases and send lost messages again, each at its second sighting."""
+    """Take back expired leases and send lost messages again, each at its second sighting; end what is overdue."""
     return Call("reap", (max_attempts, retention_ms, sighting_ms, missing_ms), _verdicts)
 
 
@@ -126,8 +183,8 @@ def census(models: Sequence[str]) -> Call[dict[str, ModelCensus]]:
 def _claim(id: str, reply: Any) -> Claim | None:
     if not reply:
         return None
-    token, model, input = reply
-    return Claim(id, token, model.decode(), input)
+    token, model, input, time_limit_ms = reply
+    return Claim(id, token, model.decode(), input, time_limit_ms)
 
 
 def _verdicts(reply: list[bytes]) -> tuple[Verdict, ...]:
@@ -140,8 +197,21 @@ def _model_census(row: Any) -> ModelCensus:
     return ModelCensus(queued, running, workers, slots, typical)
 
 
-def _maybe_task(id: str, reply: Any) -> Task | None:
-    return _task(id, reply) if reply else None
+def _submitted(id: str, reply: Any) -> Task | Refusal:
+    if not isinstance(reply[0], bytes):
+        return _task(id, reply)
+    full, queued, ms_per_claim = reply
+    return Refusal(Full(full.decode()), queued, ms_per_claim)
+
+
+def _maybe_task(id: str, reply: Any) -> Task | Missing:
+    if not reply:
+        return Missing.UNKNOWN
+    return Missing.GONE if reply == b"gone" else _task(id, reply)
+
+
+def _or_empty(value: int | None) -> int | str:
+    return "" if value is None else value
 
 
 def _task(id: str, reply: Any) -> Task:

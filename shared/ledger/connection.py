@@ -13,7 +13,7 @@ import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MasterDownError, NoScriptError, OutOfMemoryError, ReadOnlyError
+from redis.exceptions import MasterDownError, NoScriptError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -28,12 +28,22 @@ API_CONNECT_SECONDS = 0.3
 API_ANSWER_SECONDS = 0.5  # design: a request that needs Redis is answered in well under a second
 API_CONNECTIONS = 64
 
+
+class LedgerRefusalError(RedisError):
+    """The server answers, but says that it cannot do this now, in a way that redis-py has no class for."""
+
+
+# The first words of such answers: writing its file fails (disk full), a script of someone else's runs for too long,
+# too few replicas.
+REFUSALS = ("MISCONF", "BUSY", "NOREPLICAS")
+
 LedgerUnavailable = (
     RedisConnectionError,  # gone, refused, cut, or still loading its file
     RedisTimeoutError,
     ReadOnlyError,  # a replica
     MasterDownError,
     OutOfMemoryError,
+    LedgerRefusalError,
     OSError,
 )
 """What a call raises when the ledger cannot be reached or cannot write now; the caller may try again later.
@@ -60,10 +70,21 @@ class Ledger:
             one of LedgerUnavailable: Redis did not answer; the step may or may not have happened.
         """
         try:
-            reply = self.client.evalsha(digest(call.script), 0, *call.arguments)
+            return call.parse(self._evaluate(call))
+        except ReadOnlyError:
+            # What was the primary is a replica now: the next call shall look up the address anew.
+            self.client.connection_pool.disconnect()
+            raise
+        except ResponseError as error:
+            if str(error).startswith(REFUSALS):
+                raise LedgerRefusalError(str(error)) from error
+            raise
+
+    def _evaluate(self, call: Call[Any]) -> Any:
+        try:
+            return self.client.evalsha(digest(call.script), 0, *call.arguments)
         except NoScriptError:
-            reply = self.client.eval(script(call.script), 0, *call.arguments)
-        return call.parse(reply)
+            return self.client.eval(script(call.script), 0, *call.arguments)
 
     def close(self) -> None:
         """Close every connection."""
@@ -83,10 +104,21 @@ class AsyncLedger:
             one of LedgerUnavailable: Redis did not answer; the step may or may not have happened.
         """
         try:
-            reply = await self.client.evalsha(digest(call.script), 0, *call.arguments)
+            return call.parse(await self._evaluate(call))
+        except ReadOnlyError:
+            # What was the primary is a replica now: the next call shall look up the address anew.
+            await self.client.connection_pool.disconnect(inuse_connections=False)
+            raise
+        except ResponseError as error:
+            if str(error).startswith(REFUSALS):
+                raise LedgerRefusalError(str(error)) from error
+            raise
+
+    async def _evaluate(self, call: Call[Any]) -> Any:
+        try:
+            return await self.client.evalsha(digest(call.script), 0, *call.arguments)
         except NoScriptError:
-            reply = await self.client.eval(script(call.script), 0, *call.arguments)
-        return call.parse(reply)
+            return await self.client.eval(script(call.script), 0, *call.arguments)
 
     async def close(self) -> None:
         """Close every connection."""

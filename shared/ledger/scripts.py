@@ -25,10 +25,20 @@ FIELDS = (
 )
 
 
+# What each script may do although the server is short of memory, or refuses writes. Without a word here it is refused
+# before it starts: what would let new work in waits until there is memory, what ends or keeps work goes on.
+FLAGS = {
+    "submit": "",
+    "claim": "",
+    "read": "no-writes",
+    "census": "no-writes",
+}
+
+
 @cache
 def script(name: str) -> str:
     """Return the text of one script, ready for EVAL."""
-    return f"{_preamble()}\n{_text(name)}"
+    return f"#!lua flags={FLAGS.get(name, 'allow-oom')}\n{_preamble()}\n{_text(name)}"
 
 
 @cache

@@ -1,10 +1,11 @@
 """The ledger's steps in few words, for its tests."""
 
 import json
+from typing import Any
 from uuid import uuid4
 
 from shared.ledger import calls
-from shared.ledger.calls import Claim
+from shared.ledger.calls import Admission, Claim, Refusal, Submission
 from shared.ledger.connection import Ledger
 from shared.task import Task
 
@@ -12,19 +13,40 @@ KEPT_MS = 60_000
 LEASE_MS = 60_000
 
 
-def submit(ledger: Ledger, model: str = "wait", input: bytes = b"{}") -> str:
-    return ledger.run(calls.submit(str(uuid4()), model, input)).id
+EVERYTHING = Admission(max_queued=10_000, max_queued_of_owner=None)
 
 
-def claim(ledger: Ledger, id: str, lease_ms: int = LEASE_MS) -> Claim:
-    won = ledger.run(calls.claim(id, "worker", lease_ms))
+def try_to_submit(
+    ledger: Ledger,
+    id: str = "",
+    model: str = "wait",
+    input: bytes = b"{}",
+    admission: Admission = EVERYTHING,
+    **more: Any,
+) -> Task | Refusal:
+    """Submit a task; `more` are the optional fields of a Submission."""
+    return ledger.run(calls.submit(Submission(id or str(uuid4()), model, input, **more), admission, KEPT_MS))
+
+
+def submit(ledger: Ledger, id: str = "", model: str = "wait", input: bytes = b"{}", **more: Any) -> str:
+    task = try_to_submit(ledger, id, model, input, **more)
+    assert isinstance(task, Task)
+    return task.id
+
+
+def try_to_claim(ledger: Ledger, id: str, lease_ms: int = LEASE_MS, nonce: str = "") -> Claim | None:
+    return ledger.run(calls.claim(id, "worker", nonce or str(uuid4()), lease_ms, KEPT_MS))
+
+
+def claim(ledger: Ledger, id: str, lease_ms: int = LEASE_MS, nonce: str = "") -> Claim:
+    won = try_to_claim(ledger, id, lease_ms, nonce)
     assert won is not None
     return won
 
 
 def read(ledger: Ledger, id: str) -> Task:
-    task = ledger.run(calls.read(id))
-    assert task is not None
+    task = ledger.run(calls.read(id, KEPT_MS))
+    assert isinstance(task, Task)
     return task
 
 

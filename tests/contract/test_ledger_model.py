@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +13,7 @@ from shared.ledger import calls
 from shared.ledger.calls import Claim
 from shared.ledger.connection import Ledger
 from shared.task import ErrorCode, Status, TaskError
+from tests.contract.steps import read, submit, try_to_claim
 
 KEPT_MS = 600_000
 LEASE_MS = 600_000
@@ -27,6 +29,8 @@ class Reference:
     status: Status = Status.QUEUED
     attempt: int = 0
     lost: int = 0
+    error: ErrorCode | None = None
+    overdue: bool = False  # expired, and not noticed yet: readers know, the queue does not
     sighted: bool = False
     lease_expired: bool = False
     result: bytes | None = None
@@ -35,9 +39,18 @@ class Reference:
     def holds(self, token: int) -> bool:
         return self.status is Status.RUNNING and self.attempt == token
 
+    @property
+    def is_in_queue(self) -> bool:
+        return self.status is Status.QUEUED or self.overdue
+
+    def has_ended(self, token: int, status: Status, error: ErrorCode | None = None) -> bool:
+        """Whether this claim ended it just so: said again, it is accepted again and changes nothing."""
+        return (self.status, self.attempt, self.error) == (status, token, error)
+
     def lose(self) -> None:
         self.lost += 1
         self.status = Status.FAILED if self.lost >= MAX_ATTEMPTS else Status.QUEUED
+        self.error = ErrorCode.WORKER_LOST if self.status is Status.FAILED else None
         self.sighted = self.lease_expired = False
 
 
@@ -55,14 +68,19 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(target=ids)
     def submit(self) -> str:
         id = f"00000000-0000-4000-8000-{len(self.tasks):012d}"
-        self.ledger.run(calls.submit(id, "wait", b"{}"))
+        submit(self.ledger, id)
         self.tasks[id] = Reference(order=len(self.tasks))
         return id
 
-    @rule(id=ids)
-    def claim(self, id: str) -> None:
-        task, claim = self.tasks[id], self.ledger.run(calls.claim(id, "worker", LEASE_MS))
-        assert (claim is not None) == (task.status is Status.QUEUED)
+    @rule(id=ids, again=st.booleans())
+    def claim(self, id: str, again: bool) -> None:
+        task, nonce = self.tasks[id], str(uuid4())
+        was_queued = task.status is Status.QUEUED
+        claim = try_to_claim(self.ledger, id, nonce=nonce)
+        if again:
+            assert try_to_claim(self.ledger, id, nonce=nonce) == claim
+        assert (claim is not None) == was_queued
+        task.overdue = False
         if claim is not None:
             task.status, task.attempt = Status.RUNNING, task.attempt + 1
             task.sighted = task.lease_expired = False
@@ -73,17 +91,17 @@ class LedgerMachine(RuleBasedStateMachine):
     def succeed(self, id: str, which: int, result: bytes) -> None:
         task, claim = self.tasks[id], self._claim(id, which)
         accepted = self.ledger.run(calls.succeed(claim, result, KEPT_MS))
-        assert accepted == task.holds(claim.token)
-        if accepted:
+        assert accepted == (task.holds(claim.token) or task.has_ended(claim.token, Status.SUCCEEDED))
+        if task.holds(claim.token):
             task.status, task.result = Status.SUCCEEDED, result
 
     @rule(id=ids, which=st.integers(0, 5))
     def fail(self, id: str, which: int) -> None:
         task, claim = self.tasks[id], self._claim(id, which)
         accepted = self.ledger.run(calls.fail(id, claim.token, ERROR, KEPT_MS))
-        assert accepted == task.holds(claim.token)
-        if accepted:
-            task.status = Status.FAILED
+        assert accepted == (task.holds(claim.token) or task.has_ended(claim.token, Status.FAILED, ERROR.code))
+        if task.holds(claim.token):
+            task.status, task.error = Status.FAILED, ERROR.code
 
     @rule(id=ids, which=st.integers(0, 5))
     def release(self, id: str, which: int) -> None:
@@ -106,6 +124,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def cancel(self, id: str) -> None:
         task = self.tasks[id]
         self.ledger.run(calls.cancel(id, KEPT_MS))
+        task.overdue = False
         if task.status in (Status.QUEUED, Status.RUNNING):
             task.status = Status.CANCELED
 
@@ -124,11 +143,31 @@ class LedgerMachine(RuleBasedStateMachine):
             self.ledger.client.zadd("penstock:leases:wait", {id: 1}, xx=True)
             task.lease_expired = True
 
+    @rule(id=ids)
+    def expire(self, id: str) -> None:
+        """Its deadline passes: whoever comes next must find it failed."""
+        task = self.tasks[id]
+        if task.status is Status.QUEUED and task.attempt == 0:
+            self.ledger.client.hset(f"penstock:task:{id}", "deadline", read(self.ledger, id).created_ms)
+            self.ledger.client.zadd("penstock:deadlines:wait", {id: 1})
+            task.status, task.error, task.overdue = Status.FAILED, ErrorCode.EXPIRED, True
+
+    @rule(id=ids)
+    def decline(self, id: str) -> None:
+        assert self.ledger.run(calls.decline(id)) == self.tasks[id].is_in_queue
+
+    @rule()
+    def double_a_message(self) -> None:
+        text = self.ledger.client.lindex("penstock.wait", 0)
+        if text is not None:
+            self.ledger.client.rpush("penstock.wait", text)
+
     @rule()
     def reap(self) -> None:
         self.ledger.run(calls.announce("worker", {"wait": 1}, LEASE_MS))
         self.ledger.run(calls.reap(MAX_ATTEMPTS, KEPT_MS, 0, 0))
         for task in self.tasks.values():
+            task.overdue = False
             if task.status is Status.RUNNING and task.lease_expired:
                 if task.sighted:
                     task.lose()
@@ -141,13 +180,14 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def they_agree(self) -> None:
-        queued = sorted((t.order, id) for id, t in self.tasks.items() if t.status is Status.QUEUED)
-        position = {id: place for place, (_, id) in enumerate(queued, start=1)}
+        queued = sorted((t.order, id) for id, t in self.tasks.items() if t.is_in_queue)
+        places = {id: place for place, (_, id) in enumerate(queued, start=1)}
+        position = {id: place for id, place in places.items() if self.tasks[id].status is Status.QUEUED}
         for id, reference in self.tasks.items():
-            task = self.ledger.run(calls.read(id))
-            assert task is not None
+            task = read(self.ledger, id)
             assert (task.status, task.attempt, task.lost) == (reference.status, reference.attempt, reference.lost)
             assert task.result == reference.result
+            assert (task.error.code if task.error else None) == reference.error
             assert (task.queue.position if task.queue else None) == position.get(id)
 
     @invariant()
@@ -156,6 +196,9 @@ class LedgerMachine(RuleBasedStateMachine):
         statuses = [task.status for task in self.tasks.values()]
         assert census.queued == statuses.count(Status.QUEUED)
         assert census.running == statuses.count(Status.RUNNING)
+        waiting = self.ledger.client.smembers("penstock:waiting:")
+        overdue = self.ledger.client.zrange("penstock:deadlines:wait", 0, -1)
+        assert len(waiting - set(overdue)) == census.queued
 
     def teardown(self) -> None:
         """Whatever was lost on the way, a worker that does nothing but follow messages comes to every queued task."""
@@ -163,7 +206,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.reap()
             text = self.ledger.client.rpop("penstock.wait")
             if text is not None:
-                self.claim(json.loads(text)["headers"]["id"])
+                self.claim(json.loads(text)["headers"]["id"], again=False)
         assert not [task for task in self.tasks.values() if task.status is Status.QUEUED]
 
     def _claim(self, id: str, which: int) -> Claim:

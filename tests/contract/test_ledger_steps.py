@@ -7,17 +7,18 @@ import pytest
 from shared.ledger import calls
 from shared.ledger.calls import Claim
 from shared.ledger.connection import Ledger
-from shared.task import ErrorCode, Progress, Status, TaskError
-from tests.contract.steps import KEPT_MS, LEASE_MS, claim, messages, read, submit
+from shared.task import ErrorCode, Missing, Progress, Status, TaskError
+from tests.contract.steps import KEPT_MS, LEASE_MS, claim, messages, read, submit, try_to_claim
 from tests.waiting import eventually
 
 
-def test_an_unknown_task_is_none(ledger: Ledger) -> None:
+def test_an_unknown_task_is_unknown(ledger: Ledger) -> None:
     id = str(uuid4())
 
-    assert ledger.run(calls.read(id)) is None
-    assert ledger.run(calls.cancel(id, KEPT_MS)) is None
-    assert ledger.run(calls.claim(id, "worker", LEASE_MS)) is None
+    assert ledger.run(calls.read(id, KEPT_MS)) is Missing.UNKNOWN
+    assert ledger.run(calls.cancel(id, KEPT_MS)) is Missing.UNKNOWN
+    assert try_to_claim(ledger, id) is None
+    assert not ledger.run(calls.decline(id))
     assert ledger.client.keys("*") == []
 
 
@@ -34,9 +35,9 @@ def test_submit_writes_record_place_and_message_together(ledger: Ledger) -> None
 def test_the_same_id_submitted_twice_is_one_task(ledger: Ledger) -> None:
     id = submit(ledger)
 
-    again = ledger.run(calls.submit(id, "wait", b"other"))
+    submit(ledger, id, input=b"other")
 
-    assert again.status is Status.QUEUED
+    assert read(ledger, id).status is Status.QUEUED
     assert messages(ledger) == [id]
     assert claim(ledger, id).input == b"{}"
 
@@ -61,7 +62,7 @@ def test_messages_stand_in_the_order_of_submits(ledger: Ledger) -> None:
 def test_a_task_is_claimed_once(ledger: Ledger) -> None:
     id = submit(ledger)
 
-    first, second = (ledger.run(calls.claim(id, worker, LEASE_MS)) for worker in ("a", "b"))
+    first, second = (try_to_claim(ledger, id) for _ in range(2))
 
     assert first == Claim(id, 1, "wait", b"{}")
     assert second is None

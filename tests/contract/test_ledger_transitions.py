@@ -7,23 +7,29 @@ import pytest
 from shared.ledger import calls
 from shared.ledger.calls import Claim
 from shared.ledger.connection import Ledger
-from shared.task import FINAL, TRANSITIONS, Action, ErrorCode, Status, Task, TaskError, may
+from shared.task import FINAL, TRANSITIONS, Action, ErrorCode, Status, TaskError, may
+from tests.contract.steps import KEPT_MS, claim, read, submit, try_to_claim
 
 ID = "6f1c2a3b-0d4e-4f5a-8b6c-7d8e9f0a1b2c"
-KEPT_MS = 60_000
-LEASE_MS = 60_000
 ERROR = TaskError(ErrorCode.MODEL_ERROR, "The model raised KeyError.")
 
 
 def submitted(ledger: Ledger) -> None:
-    ledger.run(calls.submit(ID, "wait", b"{}"))
+    submit(ledger, ID)
 
 
 def claimed(ledger: Ledger) -> Claim:
     submitted(ledger)
-    claim = ledger.run(calls.claim(ID, "worker", LEASE_MS))
-    assert claim is not None
-    return claim
+    return claim(ledger, ID)
+
+
+def expire(ledger: Ledger) -> None:
+    """Let a queued task's deadline pass, and have it noticed."""
+    if ledger.client.hget(f"penstock:task:{ID}", "status") == b"queued":
+        ledger.client.hset(f"penstock:task:{ID}", "deadline", read(ledger, ID).created_ms)
+        ledger.client.zadd("penstock:deadlines:wait", {ID: 1})
+        ledger.client.sadd("penstock:models", "wait")
+    ledger.run(calls.reap(3, KEPT_MS, 60_000, 60_000))
 
 
 REACH: dict[Status, Callable[[Ledger], object]] = {
@@ -36,7 +42,7 @@ REACH: dict[Status, Callable[[Ledger], object]] = {
 
 # Every way of taking each action, with the state it leads to. The token is the one that the running state holds.
 TAKE: list[tuple[Action, Status, Callable[[Ledger], object]]] = [
-    (Action.CLAIM, Status.RUNNING, lambda ledger: ledger.run(calls.claim(ID, "other", LEASE_MS))),
+    (Action.CLAIM, Status.RUNNING, lambda ledger: try_to_claim(ledger, ID)),
     (
         Action.FINISH,
         Status.SUCCEEDED,
@@ -46,14 +52,9 @@ TAKE: list[tuple[Action, Status, Callable[[Ledger], object]]] = [
     (Action.RELEASE, Status.QUEUED, lambda ledger: ledger.run(calls.release(ID, 1))),
     (Action.REAP, Status.QUEUED, lambda ledger: ledger.run(calls.abandon(ID, 1, 2, KEPT_MS))),
     (Action.REAP, Status.FAILED, lambda ledger: ledger.run(calls.abandon(ID, 1, 1, KEPT_MS))),
+    (Action.EXPIRE, Status.FAILED, expire),
     (Action.CANCEL, Status.CANCELED, lambda ledger: ledger.run(calls.cancel(ID, KEPT_MS))),
 ]
-
-
-def seen(ledger: Ledger) -> Task:
-    task = ledger.run(calls.read(ID))
-    assert task is not None
-    return task
 
 
 @pytest.mark.parametrize("before", list(Status))
@@ -62,15 +63,15 @@ def test_an_action_moves_a_task_as_the_table_allows_and_otherwise_changes_nothin
     ledger: Ledger, before: Status, action: Action, after: Status, take: Callable[[Ledger], object]
 ) -> None:
     REACH[before](ledger)
-    was = seen(ledger)
+    was = read(ledger, ID)
 
     take(ledger)
 
     assert was.status is before
     if may(action, before, after):
-        assert seen(ledger).status is after
+        assert read(ledger, ID).status is after
     else:
-        assert seen(ledger) == was
+        assert read(ledger, ID) == was
 
 
 def test_every_transition_of_the_table_is_taken_here() -> None:
@@ -86,7 +87,7 @@ def test_a_final_task_holds_nothing_and_leaves_when_its_retention_ends(ledger: L
     REACH[final](ledger)
     ledger.run(calls.reap(3, KEPT_MS, 0, 0))  # drops messages that lead nowhere
 
-    task = seen(ledger)
+    task = read(ledger, ID)
     census = ledger.run(calls.census(["wait"]))["wait"]
     assert (census.queued, census.running) == (0, 0)
     assert task.expires_ms is not None

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from celery import Celery
@@ -15,6 +14,7 @@ from celery import Celery
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
 from shared.queue import ID, PREDICT, QUEUE, TAG, broker_url, message_template, queue_name
+from tests.contract.steps import submit, try_to_claim
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 
@@ -22,7 +22,7 @@ GOLDEN = Path(__file__).parent / "message.json"
 
 
 def sent_by_us(ledger: Ledger) -> tuple[str, dict[str, Any]]:
-    id = ledger.run(calls.submit(str(uuid4()), "wait", b"{}")).id
+    id = submit(ledger)
     message: dict[str, Any] = json.loads(ledger.client.rpop("penstock.wait"))
     return id, message
 
@@ -49,7 +49,7 @@ def test_it_says_what_celery_says(ledger: Ledger, server: RedisServer) -> None:
 
 def test_a_submit_and_a_resend_push_the_same_message_under_another_tag(ledger: Ledger) -> None:
     id, first = sent_by_us(ledger)
-    claim = ledger.run(calls.claim(id, "worker", 60_000))
+    claim = try_to_claim(ledger, id)
     assert claim is not None
     ledger.run(calls.release(id, claim.token))
 
@@ -86,7 +86,7 @@ def test_a_stock_celery_worker_receives_it(ledger: Ledger, server: RedisServer, 
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )
     try:
-        id = ledger.run(calls.submit(str(uuid4()), "wait", b"{}")).id
+        id = submit(ledger)
 
         eventually(lambda: id == received.read_text(), within=30)
     finally:

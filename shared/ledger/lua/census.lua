@@ -2,7 +2,8 @@
 local now, rows = now_ms(), {}
 for i, model in ipairs(ARGV) do
   local workers = alive_workers(model, now)
-  rows[i] = {redis.call('ZCARD', QUEUE .. model), redis.call('ZCARD', LEASES .. model), #workers,
+  local overdue = redis.call('ZCOUNT', DEADLINES .. model, '-inf', digits(now))
+  rows[i] = {redis.call('ZCARD', QUEUE .. model) - overdue, redis.call('ZCARD', LEASES .. model), #workers,
              slots_of(model, workers), typical_run_ms(model)}
 end
 return rows

@@ -1,4 +1,5 @@
--- Take back what no live worker holds, and send again what was lost on its way. Any number of reapers may run.
+-- Take back what no live worker holds, send again what was lost on its way, end what has waited too long. Any number
+-- of reapers may run.
 -- ARGV max_attempts, retention_ms, sighting_ms, missing_ms. Returns id, verdict, id, verdict ... for the log.
 --
 -- Both rules need two sightings, `..._ms` apart. After Redis itself was away every lease looks expired until its
@@ -6,7 +7,6 @@
 local max_attempts, retention_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
 local sighting_ms, missing_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 local now, verdicts = now_ms(), {}
-local AT_ONCE = 1000  -- bounds how long Redis is held up; the rest follows at the next call
 
 local function note(id, verdict)
   verdicts[#verdicts + 1] = id
@@ -63,7 +63,7 @@ local function resend_missing(model)
       redis.call('ZREM', QUEUE .. model, id)
     elseif seen_before(id, 'missing', missing_ms) then
       redis.call('HDEL', TASK .. id, 'missing')
-      hint_next(id, model, id .. ':' .. digits(now))
+      hint_next(id, model)
       note(id, 'resent')
     end
   end
@@ -77,6 +77,7 @@ local function forget_dead_workers(model)
 end
 
 for _, model in ipairs(redis.call('SMEMBERS', MODELS)) do
+  for _, id in ipairs(expire_due(model, now, retention_ms)) do note(id, 'expired') end
   reap_leases(model)
   resend_missing(model)
   forget_dead_workers(model)

@@ -3,5 +3,5 @@
 local id, token = ARGV[1], ARGV[2]
 if not holds(id, token) then return 0 end
 move(id, 'release', 'running', 'queued')
-back_to_queue(id, field(id, 'model'), now_ms())
+back_to_queue(id, field(id, 'model'))
 return 1

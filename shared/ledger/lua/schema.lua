@@ -9,6 +9,10 @@
 -- penstock:workers:<model>     zset    live workers that have loaded the model: worker -> until when believed, in ms
 -- penstock:slots:<model>       hash    worker -> how many of its children can run the model
 -- penstock:models              set     models that some worker has served: what the reaper goes through
+-- penstock:deadlines:<model>   zset    queued tasks that may expire: id -> when, in ms
+-- penstock:waiting:<owner>     set     the queued tasks of one owner
+-- penstock:claims:<model>      list    instants of the model's latest claims, newest first (at most 64)
+-- penstock:gone:<id>           string  there was such a task: outlives it for as long again as it was kept
 -- penstock:order               string  counter; a task's place in its queue, kept when it is queued again
 -- penstock.<model>             list    Celery's queue: messages, newest at the left, popped from the right
 --
@@ -16,10 +20,13 @@
 -- model, status        see shared/task.py
 -- input, result        JSON, byte for byte as the client and the worker wrote it; a success drops its input
 -- created, started, finished, expires      instants in ms
+-- owner                who submitted it; absent for the owner '' (no one was asked for a key)
+-- limit                ms it may run, if the client asked for less than the model allows
+-- deadline             until when it must have been claimed for the first time; a claim removes it
 -- order                its score in penstock:queue:<model>
 -- attempt              how often it was claimed; the latest claim's number is the fencing token
 -- lost                 how many attempts ended with a dead worker
--- worker               who holds the latest claim
+-- worker, nonce        who holds the latest claim; which of its requests to claim it was
 -- fraction, note       progress of the running attempt
 -- error_code, error_message
 -- sighted              when a reaper first saw the lease expired; cleared by a renewal
@@ -34,11 +41,15 @@
 
 local TASK, QUEUE, LEASES = 'penstock:task:', 'penstock:queue:', 'penstock:leases:'
 local RUNTIMES, WORKERS, SLOTS = 'penstock:runtimes:', 'penstock:workers:', 'penstock:slots:'
+local DEADLINES, WAITING, CLAIMS = 'penstock:deadlines:', 'penstock:waiting:', 'penstock:claims:'
+local GONE = 'penstock:gone:'
 local MODELS, ORDER, CHANNEL = 'penstock:models', 'penstock:order', 'penstock:worker:'
-local RUNTIMES_KEPT = 64
+local LATEST_KEPT = 64
+local AT_ONCE = 1000  -- bounds how long one script holds Redis up; the rest follows at the next call
 
 local ALLOWED = %%ALLOWED%%
 local FIELDS = %%FIELDS%%
+local EXPIRED_SENTENCE = 'The task was still queued at its deadline.'
 
 local function message(id, queue, tag) return %%MESSAGE%% end
 
@@ -70,47 +81,91 @@ local function holds(id, token)
   return task[1] == 'running' and task[2] == tostring(token)
 end
 
+-- Remember the latest of something, newest first.
+local function remember(key, value)
+  redis.call('LPUSH', key, value)
+  redis.call('LTRIM', key, 0, LATEST_KEPT - 1)
+end
+
 -- Put a message at the head of the queue: the task has waited its turn before. A submit puts its own at the tail.
-local function hint_next(id, model, tag)
+-- The tag must differ from every other push: Celery's transport knows a message by it.
+local function hint_next(id, model)
+  local tag = id .. ':' .. digits(redis.call('INCR', ORDER))
   redis.call('RPUSH', list_key(model), message(id, list_key(model), tag))
+end
+
+local function enter_queue(id, model, owner, order)
+  redis.call('ZADD', QUEUE .. model, order, id)
+  redis.call('SADD', WAITING .. owner, id)
 end
 
 local function leave_queue(id, model)
   redis.call('ZREM', QUEUE .. model, id)
-  redis.call('HDEL', TASK .. id, 'missing')
+  redis.call('ZREM', DEADLINES .. model, id)
+  redis.call('SREM', WAITING .. (field(id, 'owner') or ''), id)
+  redis.call('HDEL', TASK .. id, 'missing', 'deadline')
 end
 
-local function back_to_queue(id, model, now)
+local function back_to_queue(id, model)
   redis.call('ZREM', LEASES .. model, id)
-  redis.call('ZADD', QUEUE .. model, field(id, 'order'), id)
-  redis.call('HDEL', TASK .. id, 'worker', 'sighted', 'fraction', 'note', 'started')
-  hint_next(id, model, id .. ':' .. digits(now))
+  enter_queue(id, model, field(id, 'owner') or '', field(id, 'order'))
+  redis.call('HDEL', TASK .. id, 'worker', 'nonce', 'sighted', 'fraction', 'note', 'started')
+  hint_next(id, model)
 end
 
--- What every final state has in common. The record leaves by itself when its retention ends.
-local function close(id, model, now, retention_ms)
+-- What every final state has in common. The record leaves by itself when its retention ends; for as long again it is
+-- known that there was one. `finished` is an instant in ms, now or before.
+local function close(id, model, finished, retention_ms)
+  local expires = digits(finished + retention_ms)
   redis.call('ZREM', LEASES .. model, id)
-  redis.call('HDEL', TASK .. id, 'worker', 'sighted', 'fraction', 'note')
-  redis.call('HSET', TASK .. id, 'finished', digits(now), 'expires', digits(now + retention_ms))
-  redis.call('PEXPIRE', TASK .. id, digits(retention_ms))
+  redis.call('HDEL', TASK .. id, 'worker', 'nonce', 'sighted', 'fraction', 'note')
+  redis.call('HSET', TASK .. id, 'finished', digits(finished), 'expires', expires)
+  redis.call('SET', GONE .. id, field(id, 'owner') or '')
+  redis.call('PEXPIREAT', GONE .. id, digits(finished + 2 * retention_ms))
+  redis.call('PEXPIREAT', TASK .. id, expires)
 end
 
-local function fail(id, action, model, now, retention_ms, code, sentence)
-  move(id, action, 'running', 'failed')
+-- True if this very claim has ended the task that way before: the answer was lost, and the child asks again.
+local function has_ended(id, token, status)
+  local task = redis.call('HMGET', TASK .. id, 'status', 'attempt')
+  return task[1] == status and task[2] == tostring(token)
+end
+
+local function fail(id, action, before, model, finished, retention_ms, code, sentence)
+  move(id, action, before, 'failed')
   redis.call('HSET', TASK .. id, 'error_code', code, 'error_message', sentence)
-  close(id, model, now, retention_ms)
+  close(id, model, finished, retention_ms)
+end
+
+-- End a queued task whose deadline has passed. It finished at its deadline, whenever that is noticed.
+local function expire(id, model, retention_ms)
+  local deadline = tonumber(field(id, 'deadline'))
+  fail(id, 'expire', 'queued', model, deadline, retention_ms, 'expired', EXPIRED_SENTENCE)
+  leave_queue(id, model)
+end
+
+local function expire_due(model, now, retention_ms)
+  local due = redis.call('ZRANGE', DEADLINES .. model, '-inf', digits(now), 'BYSCORE', 'LIMIT', 0, AT_ONCE)
+  for _, id in ipairs(due) do
+    if field(id, 'status') == 'queued' then
+      expire(id, model, retention_ms)
+    else
+      redis.call('ZREM', DEADLINES .. model, id)  -- no record: it was deleted by hand
+    end
+  end
+  return due
 end
 
 -- An attempt died with its worker: back to the queue, or failed once it has cost `max_attempts` workers.
 local function lose(id, model, now, max_attempts, retention_ms)
   local lost = redis.call('HINCRBY', TASK .. id, 'lost', 1)
   if lost >= max_attempts then
-    fail(id, 'reap', model, now, retention_ms, 'worker_lost',
+    fail(id, 'reap', 'running', model, now, retention_ms, 'worker_lost',
          'The worker died while it ran this task, ' .. lost .. ' times in all.')
     return 'failed'
   end
   move(id, 'reap', 'running', 'queued')
-  back_to_queue(id, model, now)
+  back_to_queue(id, model)
   return 'queued'
 end
 
@@ -135,12 +190,35 @@ local function typical_run_ms(model)
   return times[math.ceil(#times / 2)]
 end
 
--- A task as its readers see it: the FIELDS, then what is known of its wait. False if there is none.
-local function read(id)
+-- The task as it is though no reaper has come by yet to write it down: past its deadline it has expired.
+local function past_deadline(task, deadline, retention_ms)
+  local overlay = {status = 'failed', finished = digits(deadline), expires = digits(deadline + retention_ms),
+                   error_code = 'expired', error_message = EXPIRED_SENTENCE}
+  for i, name in ipairs(FIELDS) do task[i] = overlay[name] or task[i] end
+  return task
+end
+
+-- A replica may not have heard of a task yet that its primary has accepted: it must not say that there is none.
+local function require_primary()
+  local ok, replication = pcall(redis.call, 'INFO', 'replication')
+  if ok and string.find(replication, 'role:slave', 1, true) then
+    error({err = 'READONLY this server is a replica'})
+  end
+end
+
+local function absent(id)
+  require_primary()
+  return redis.call('EXISTS', GONE .. id) == 1 and 'gone' or false
+end
+
+-- A task as its readers see it: the FIELDS, then what is known of its wait. 'gone' if there was one, false if not.
+local function read(id, retention_ms)
   local task = redis.call('HMGET', TASK .. id, unpack(FIELDS))
-  if not task[1] then return false end
-  if task[2] ~= 'queued' then return {task, false} end
-  local now, model = now_ms(), task[1]
+  local model, status = task[1], task[2]
+  if not model then return absent(id) end
+  if status ~= 'queued' then return {task, false} end
+  local now, deadline = now_ms(), tonumber(field(id, 'deadline'))
+  if deadline and deadline <= now then return {past_deadline(task, deadline, retention_ms), false} end
   local workers = alive_workers(model, now)
   local rank = redis.call('ZRANK', QUEUE .. model, id)
   return {task, {(rank or 0) + 1, slots_of(model, workers), #workers, typical_run_ms(model)}}

@@ -7,6 +7,7 @@ import httpx2
 from api.problems import ProblemDocument
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
+from tests.contract.steps import claim
 
 HOUR_MS = 3_600_000
 HELLO = {"text": "hello"}
@@ -19,9 +20,7 @@ def submit(http: httpx2.Client, model: str = "echo", body: Any = HELLO) -> Any:
 
 
 def succeed(ledger: Ledger, id: str, result: bytes) -> None:
-    claim = ledger.run(calls.claim(id, "worker", HOUR_MS))
-    assert claim is not None
-    assert ledger.run(calls.succeed(claim, result, HOUR_MS))
+    assert ledger.run(calls.succeed(claim(ledger, id), result, HOUR_MS))
 
 
 def problem(answer: httpx2.Response, status: int, kind: str | None) -> ProblemDocument:

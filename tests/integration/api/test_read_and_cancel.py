@@ -8,6 +8,7 @@ import pytest
 from api.document import TaskDocument
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
+from tests.contract.steps import claim
 from tests.integration.api.requests import HOUR_MS, problem, submit, succeed
 
 
@@ -29,9 +30,8 @@ def test_an_id_may_be_spelt_in_capitals(http: httpx2.Client) -> None:
 
 def test_a_running_task_shows_its_progress(http: httpx2.Client, ledger: Ledger) -> None:
     task = submit(http)
-    claim = ledger.run(calls.claim(task["task_id"], "worker", HOUR_MS))
-    assert claim is not None
-    ledger.run(calls.progress(claim, calls.Progress(0.25, "a quarter")))
+    held = claim(ledger, task["task_id"])
+    ledger.run(calls.progress(held, calls.Progress(0.25, "a quarter")))
     answer = http.get(task["links"]["self"])
     assert answer.headers["retry-after"] == "1"
     now = answer.json()
@@ -58,13 +58,13 @@ def test_head_is_get_without_the_body(http: httpx2.Client) -> None:
 @pytest.mark.parametrize("claimed", [False, True], ids=["queued", "running"])
 def test_a_task_is_canceled_once_and_for_all(http: httpx2.Client, ledger: Ledger, claimed: bool) -> None:
     task = submit(http)
-    claim = ledger.run(calls.claim(task["task_id"], "worker", HOUR_MS)) if claimed else None
+    held = claim(ledger, task["task_id"]) if claimed else None
     answers = [http.post(task["links"]["cancel"]) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[0].json() == answers[1].json() == http.get(task["links"]["self"]).json()
     assert (answers[0].json()["status"], answers[0].json()["links"]["cancel"]) == ("canceled", None)
-    if claim is not None:
-        assert not ledger.run(calls.succeed(claim, b"{}", HOUR_MS))
+    if held is not None:
+        assert not ledger.run(calls.succeed(held, b"{}", HOUR_MS))
 
 
 def test_a_task_that_finished_otherwise_is_409(http: httpx2.Client, ledger: Ledger) -> None:

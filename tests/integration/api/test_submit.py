@@ -9,6 +9,7 @@ import pytest
 from api.document import TaskDocument
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
+from tests.contract.steps import claim
 from tests.integration.api.process import MAX_BODY_BYTES
 from tests.integration.api.requests import HELLO, HOUR_MS, problem, submit, succeed
 
@@ -34,9 +35,8 @@ def test_without_a_name_it_goes_to_the_default_model(http: httpx2.Client) -> Non
 def test_the_body_is_stored_as_it_came(http: httpx2.Client, ledger: Ledger) -> None:
     body = b'{ "text" : "caf\xc3\xa9",\n "times":2 }'
     task = http.post("/task/echo", content=body, headers={"Content-Type": "application/json"}).json()
-    claim = ledger.run(calls.claim(task["task_id"], "worker", HOUR_MS))
-    assert claim is not None
-    assert claim.input == body
+    held = claim(ledger, task["task_id"])
+    assert held.input == body
 
 
 def test_each_queued_task_knows_its_place(http: httpx2.Client, ledger: Ledger) -> None:

@@ -18,7 +18,7 @@ GOOD = {
     [
         GOOD,
         {},
-        GOOD | {"redis_version": "6.2.0"},
+        GOOD | {"redis_version": "7.0.0"},
         GOOD | {"redis_version": "10.0.1"},
         GOOD | {"redis_version": "unstable"},
         GOOD | {"maxmemory": 1 << 30},
@@ -32,8 +32,8 @@ def test_a_fit_server_has_no_complaint(info: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("info", "word"),
     [
-        ({"redis_version": "6.0.16"}, "6.0.16"),
-        ({"redis_version": "5.9.9"}, "6.2"),
+        ({"redis_version": "6.2.14"}, "6.2.14"),
+        ({"redis_version": "5.9.9"}, "7.0"),
         ({"maxmemory": 1, "maxmemory_policy": "allkeys-lru"}, "allkeys-lru"),
         ({"maxmemory": 1, "maxmemory_policy": "volatile-ttl"}, "noeviction"),
         ({"role": "slave"}, "replica"),

@@ -1,0 +1,89 @@
+"""Steps whose answer was lost are asked for again; that must do no harm, and no good to anyone else."""
+
+from shared.ledger import calls
+from shared.ledger.connection import Ledger
+from shared.task import ErrorCode, Status, TaskError
+from tests.contract.steps import KEPT_MS, claim, expire_lease, messages, read, reap, submit, try_to_claim
+
+ERROR = TaskError(ErrorCode.TIMEOUT, "The prediction ran past its limit of 3 s.")
+
+
+def test_a_claim_asked_for_again_is_the_same_claim_with_a_fresh_lease(ledger: Ledger) -> None:
+    id = submit(ledger)
+    first = claim(ledger, id, nonce="n")
+    expire_lease(ledger, id)
+
+    assert claim(ledger, id, nonce="n") == first
+
+    assert reap(ledger) == {}
+    assert read(ledger, id).attempt == 1
+
+
+def test_a_claim_that_was_reaped_meanwhile_is_a_new_attempt(ledger: Ledger) -> None:
+    id = submit(ledger)
+    claim(ledger, id, nonce="n")
+    expire_lease(ledger, id)
+    reap(ledger)
+
+    assert claim(ledger, id, nonce="n").token == 2
+
+
+def test_another_nonce_does_not_win_a_running_task(ledger: Ledger) -> None:
+    id = submit(ledger)
+    claim(ledger, id, nonce="n")
+
+    assert try_to_claim(ledger, id, nonce="m") is None
+
+
+def test_a_nonce_of_an_earlier_attempt_does_not_win_the_next(ledger: Ledger) -> None:
+    id = submit(ledger)
+    held = claim(ledger, id, nonce="n")
+    ledger.run(calls.release(id, held.token))
+    claim(ledger, id, nonce="m")
+
+    assert try_to_claim(ledger, id, nonce="n") is None
+
+
+def test_publishing_again_is_accepted_and_changes_nothing(ledger: Ledger) -> None:
+    id = submit(ledger)
+    held = claim(ledger, id)
+    assert ledger.run(calls.succeed(held, b"1", KEPT_MS))
+    was = read(ledger, id)
+
+    assert ledger.run(calls.succeed(held, b"2", KEPT_MS))
+    assert not ledger.run(calls.fail(id, held.token, ERROR, KEPT_MS))
+
+    assert read(ledger, id) == was
+
+
+def test_failing_again_is_accepted_for_the_same_reason_only(ledger: Ledger) -> None:
+    id = submit(ledger)
+    held = claim(ledger, id)
+    assert ledger.run(calls.fail(id, held.token, ERROR, KEPT_MS))
+    was = read(ledger, id)
+
+    assert ledger.run(calls.fail(id, held.token, ERROR, KEPT_MS))
+    assert not ledger.run(calls.fail(id, held.token, TaskError(ErrorCode.MODEL_ERROR, "late"), KEPT_MS))
+    assert not ledger.run(calls.succeed(held, b"late", KEPT_MS))
+
+    assert read(ledger, id) == was
+
+
+def test_a_declined_message_is_the_next_to_be_popped(ledger: Ledger) -> None:
+    id, behind = submit(ledger), submit(ledger)
+    ledger.client.rpop("penstock.wait")
+
+    assert ledger.run(calls.decline(id))
+
+    assert messages(ledger) == [id, behind]
+    assert read(ledger, id).status is Status.QUEUED
+
+
+def test_a_message_is_not_put_back_for_a_task_that_is_not_queued(ledger: Ledger) -> None:
+    id = submit(ledger)
+    claim(ledger, id)
+    ledger.client.delete("penstock.wait")
+
+    assert not ledger.run(calls.decline(id))
+
+    assert messages(ledger) == []

@@ -1,0 +1,33 @@
+"""Asking the ledger again and again while it is away: for the steps that are worth waiting for."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from shared.ledger.calls import Call
+from shared.ledger.connection import Ledger, LedgerUnavailable
+
+T = TypeVar("T")
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 1.0
+log = structlog.get_logger()
+
+
+def insist(ledger: Ledger, call: Call[T], worth_it: Callable[[], bool] = lambda: True) -> T:
+    """Run a step that may be repeated, however long Redis is away, as long as `worth_it`.
+
+    Raises:
+        one of LedgerUnavailable: it is away, and no longer worth waiting for; the step may or may not have happened.
+    """
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return ledger.run(call)
+        except LedgerUnavailable as error:
+            if not worth_it():
+                raise
+            log.warning("waiting for the ledger", step=call.script, error=type(error).__name__)
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
