@@ -1,0 +1,134 @@
+"""One child's dealings with a real ledger, when the worker drains and when answers get lost."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from shared.ledger.calls import Call
+from shared.ledger.connection import Ledger, connect
+from shared.model import read_schemas
+from shared.settings import Settings
+from shared.task import ErrorCode, Status
+from tests.contract.steps import claim, messages, read, submit
+from tests.integration.nodes import ROOT
+from tests.redis_server import RedisServer
+from worker.child import Child
+from worker.slots import Slots, State
+
+INPUT = b'{"text": "hello"}'
+
+
+@dataclass
+class LosesAnswers:
+    """A ledger whose answers to these scripts are lost on the way, once each: the step has happened."""
+
+    ledger: Ledger
+    losing: set[str] = field(default_factory=set)
+
+    def run(self, call: Call[Any]) -> Any:
+        found = self.ledger.run(call)
+        if call.script in self.losing:
+            self.losing.remove(call.script)
+            raise RedisTimeoutError("no answer")
+        return found
+
+    def close(self) -> None:
+        """Whoever made the ledger closes it."""
+
+
+@pytest.fixture
+def ledger(broker_server: RedisServer) -> Iterator[Ledger]:
+    ledger = connect(broker_server.url, name="test")
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def child(
+    broker_server: RedisServer, ledger: Ledger, execution_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Child]:
+    """A child that has loaded the echo model, in this process."""
+    monkeypatch.setenv("EXECUTION_LOG", str(execution_log))
+    settings = Settings(
+        redis_url=broker_server.url, models=[ROOT / "tests/models/echo"], lease_seconds=1, max_result_bytes=1024
+    )
+    child = Child(settings, "worker", Slots(1), read_schemas(settings.models), served={})
+    child.start(0)
+    assert child.slots.look(0).state is State.IDLE  # type: ignore[union-attr]
+    yield child
+    child.ledger.close()
+
+
+def test_a_claim_whose_answer_is_lost_is_run_all_the_same_and_once(
+    child: Child, ledger: Ledger, execution_log: Path
+) -> None:
+    id = submit(ledger, model="echo", input=INPUT)
+    child.ledger = LosesAnswers(ledger, {"claim"})  # type: ignore[assignment]
+
+    child.run(id)
+
+    task = read(ledger, id)
+    assert (task.status, task.attempt, task.lost) == (Status.SUCCEEDED, 1, 0)
+    assert execution_log.read_text() == "hello\n"
+
+
+def test_a_result_whose_acceptance_is_lost_counts_as_accepted(
+    child: Child, ledger: Ledger, capfd: pytest.CaptureFixture[str]
+) -> None:
+    id = submit(ledger, model="echo", input=INPUT)
+    child.ledger = LosesAnswers(ledger, {"succeed"})  # type: ignore[assignment]
+
+    child.run(id)
+
+    assert read(ledger, id).result == b'{"text":"hello"}'
+    captured = capfd.readouterr()
+    assert "accepted=True" in captured.out + captured.err
+
+
+def test_a_claim_is_given_up_after_a_lease(child: Child, ledger: Ledger, broker_server: RedisServer) -> None:
+    id = submit(ledger, model="echo", input=INPUT)
+    with broker_server.frozen():
+        child.run(id)
+
+    assert child.slots.look(0).state is State.IDLE  # type: ignore[union-attr]
+
+
+def test_a_draining_child_claims_nothing_and_puts_the_message_back(
+    child: Child, ledger: Ledger, execution_log: Path
+) -> None:
+    id, behind = (submit(ledger, model="echo", input=INPUT) for _ in range(2))
+    ledger.client.rpop("penstock.echo")
+    child.slots.drain()
+
+    child.run(id)
+
+    assert read(ledger, id).attempt == 0
+    assert messages(ledger, "echo") == [id, behind]
+    assert execution_log.read_text() == ""
+
+
+def test_a_message_without_a_task_to_claim_runs_nothing(child: Child, ledger: Ledger, execution_log: Path) -> None:
+    """Delivered twice, canceled, unknown: it ends at the claim."""
+    id = submit(ledger, model="echo", input=INPUT)
+    claim(ledger, id)
+
+    child.run(id)
+    child.run("00000000-0000-4000-8000-000000000000")
+
+    assert execution_log.read_text() == ""
+
+
+def test_a_result_too_large_fails_and_is_not_kept(child: Child, ledger: Ledger) -> None:
+    id = submit(ledger, model="echo", input=b'{"text": "%b"}' % (b"x" * 2000))
+
+    child.run(id)
+
+    task = read(ledger, id)
+    assert task.error is not None
+    assert task.error.code is ErrorCode.RESULT_TOO_LARGE
+    assert task.error.message == "The result has 2011 bytes; 1024 are allowed."
+    assert task.result is None
