@@ -46,7 +46,7 @@ INVALID_INPUT = Kind("invalid-input", 422, "The request is not valid")
 OWNER_FULL = Kind("owner-full", 429, "Too many of your tasks are queued")
 INTERNAL_ERROR = Kind("internal-error", 500, "The server failed")
 QUEUE_FULL = Kind("queue-full", 503, "The queue is full")
-LEDGER_UNAVAILABLE = Kind("ledger-unavailable", 503, "The ledger does not answer")
+LEDGER_UNAVAILABLE = Kind("ledger-unavailable", 503, "The ledger is not available")
 
 TABLE = (
     BROKEN_JSON,

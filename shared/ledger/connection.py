@@ -107,12 +107,19 @@ class AsyncLedger:
             return call.parse(await self._evaluate(call))
         except ReadOnlyError:
             # What was the primary is a replica now: the next call shall look up the address anew.
-            await self.client.connection_pool.disconnect(inuse_connections=False)
+            await self._drop_idle_connections()
             raise
         except ResponseError as error:
             if str(error).startswith(REFUSALS):
                 raise LedgerRefusalError(str(error)) from error
             raise
+
+    async def _drop_idle_connections(self) -> None:
+        # Not the pool's own disconnect(), which leaves them in the pool while it closes them: another request could
+        # take one that is half closed.
+        idle = self.client.connection_pool._available_connections  # noqa: SLF001
+        while idle:
+            await idle.pop().disconnect()
 
     async def _evaluate(self, call: Call[Any]) -> Any:
         try:

@@ -1,5 +1,6 @@
 """A server that answers, and will not do as it is asked: what works on, what waits, and how that is told."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,14 @@ import redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from shared.ledger import calls
-from shared.ledger.connection import Ledger, LedgerRefusalError, LedgerUnavailable, connect
+from shared.ledger.connection import (
+    AsyncLedger,
+    Ledger,
+    LedgerRefusalError,
+    LedgerUnavailable,
+    connect,
+    connect_async,
+)
 from shared.task import ErrorCode, Progress, Status, TaskError
 from tests.contract.steps import KEPT_MS, LEASE_MS, claim, read, reap, submit, try_to_claim
 from tests.redis_server import KINDS, RedisServer
@@ -98,6 +106,29 @@ def test_after_a_replicas_refusal_the_address_is_looked_up_anew(stubborn: RedisS
 
     submit(stubborn_ledger)
     assert connection() != before
+
+
+def test_the_api_too_looks_the_address_up_anew(stubborn: RedisServer, stubborn_ledger: Ledger) -> None:
+    def connections() -> set[str]:
+        return {row["id"] for row in stubborn.client.client_list() if row["name"] == "test-async"}
+
+    async def ask(ledger: AsyncLedger) -> tuple[set[str], set[str]]:
+        await asyncio.gather(*(ledger.run(calls.census([])) for _ in range(5)))
+        before = connections()
+        stubborn.client.replicaof("127.0.0.1", 1)
+        try:
+            with pytest.raises(ReadOnlyError):
+                await ledger.run(calls.cancel("00000000-0000-4000-8000-000000000000", KEPT_MS))
+        finally:
+            stubborn.client.replicaof("NO", "ONE")
+        await asyncio.gather(*(ledger.run(calls.census([])) for _ in range(5)))
+        after = connections()
+        await ledger.close()
+        return before, after
+
+    before, after = asyncio.run(ask(connect_async(stubborn.url, name="test-async")))
+    assert len(before) == len(after) == 5
+    assert not before & after
 
 
 def test_too_few_replicas_is_unavailable_not_a_defect(stubborn: RedisServer, stubborn_ledger: Ledger) -> None:

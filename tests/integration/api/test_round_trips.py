@@ -9,6 +9,7 @@ import httpx2
 
 from tests.integration.api.requests import HELLO, problem, submit
 from tests.redis_server import RedisServer
+from tests.waiting import eventually
 
 
 def test_one_request_is_one_command(http: httpx2.Client, server: RedisServer) -> None:
@@ -45,6 +46,7 @@ def test_a_frozen_server_is_503_soon_and_service_resumes(http: httpx2.Client, se
             problem(answer, 503, "ledger-unavailable")
             assert answer.headers["retry-after"] == "1"
         assert http.get("/livez").status_code == 200
+    eventually(lambda: http.get("/readyz").is_success)
     assert http.get(task["links"]["self"]).json()["status"] == "queued"
     submit(http)
 
@@ -66,6 +68,7 @@ def test_many_requests_at_once_are_503_too_and_none_hangs(http: httpx2.Client, s
             thread.join()
     assert len(seconds) == len(threads)
     assert max(seconds) < 5  # its client is a hundred threads on as few cores as there are
+    eventually(lambda: http.get("/readyz").is_success)
     problem(http.get(path), 404, "unknown-task")
 
 
@@ -75,7 +78,7 @@ def test_a_server_that_was_killed_and_started_again_is_used_again(http: httpx2.C
     problem(http.get("/readyz"), 503, "ledger-unavailable")
     assert http.get("/livez").status_code == 200
     server.start()
-    assert http.get("/readyz").status_code == 200
+    eventually(lambda: http.get("/readyz").is_success)
     assert submit(http)["queue"]["position"] == 2  # the first is still there
 
 
