@@ -42,13 +42,16 @@ class RedisServer:
         self.client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5)
         self.start()
 
-    def start(self) -> None:
+    def start(self, *options: str, wait: bool = True) -> None:
+        """Start it, with `options` for this time only; return once it answers, unless not to `wait`."""
         self._process = subprocess.Popen(
             [self._binary, "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.directory)]
-            + ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", *self._options],
+            + ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", *self._options, *options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        if not wait:
+            return
         give_up = time.monotonic() + START_SECONDS
         while True:
             try:

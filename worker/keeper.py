@@ -7,7 +7,7 @@ while it reconnects; with its own connection, because Celery's may be the broken
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -54,6 +54,7 @@ class LeaseKeeper:
     on_broken: Callable[[str], None]  # told why this worker cannot go on
     _ended: dict[int, Attempt] = field(default_factory=dict)  # by slot: killed, though its slot still says BUSY
     _owed: dict[Attempt, calls.Call[Any]] = field(default_factory=dict)  # what the ledger has yet to be told
+    _canceled: dict[Attempt, float] = field(default_factory=dict)  # until when a slot may yet turn out to hold it
     _next_renewal: float = 0.0
     _next_report: float = 0.0
     _drain_at: float | None = None
@@ -109,8 +110,12 @@ class LeaseKeeper:
     def _tick(self, canceled: Attempt | None) -> None:
         """First what the children need, which works without Redis; then what the ledger must hear."""
         now = time.monotonic()
+        if canceled is not None:
+            # A claim is won before the child can say so in its slot; and a child that does not stop is tried again.
+            self._canceled[canceled] = now + self.settings.lease_seconds
+        self._canceled = {attempt: until for attempt, until in self._canceled.items() if now < until}
         views = [view for view in self.slots.look_all() if not self._is_ended(view)]
-        for view, why, ending in doomed(views, now, canceled, self._drain_at):
+        for view, why, ending in doomed(views, now, self._canceled, self._drain_at):
             self._kill(view, why, ending)
         try:
             self._talk(views, now)
@@ -180,7 +185,7 @@ class LeaseKeeper:
 
 
 def doomed(
-    views: Iterable[SlotView], now: float, canceled: Attempt | None, drain_at: float | None
+    views: Iterable[SlotView], now: float, canceled: Container[Attempt], drain_at: float | None
 ) -> list[tuple[SlotView, str, Ending | None]]:
     """Decide which running tasks end now: (slot, why, what the ledger is told)."""
     drained = drain_at is not None and now >= drain_at
@@ -188,7 +193,7 @@ def doomed(
     for view in views:
         if view.state is not State.BUSY:
             continue
-        if canceled is not None and view.holds(*canceled):
+        if (view.task, view.token) in canceled:
             verdicts.append((view, "canceled", None))
         elif view.is_overdue(now):
             verdicts.append((view, "past its time limit", Ending.TIMEOUT))

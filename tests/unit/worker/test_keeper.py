@@ -16,19 +16,19 @@ def view(index: int = 0, state: State = State.BUSY, pid: int = 10, task: str = A
 @pytest.mark.parametrize(
     ("views", "canceled", "drain_at", "expected"),
     [
-        ([view()], None, None, []),
-        ([view()], (A, 1), None, [("canceled", None)]),
-        ([view()], (A, 2), None, []),  # an older cancellation must not hit the newer attempt
-        ([view()], (B, 1), None, []),
-        ([view(since=-5.0)], None, None, [("past its time limit", Ending.TIMEOUT)]),
-        ([view(since=-5.0)], (A, 1), None, [("canceled", None)]),
-        ([view()], None, 1.0, [("the worker stops", Ending.RELEASE)]),
-        ([view()], None, 1.1, []),
-        ([view(state=State.IDLE), view(1, State.LOADING)], (A, 1), 0.0, []),
+        ([view()], set(), None, []),
+        ([view()], {(A, 1)}, None, [("canceled", None)]),
+        ([view()], {(A, 2)}, None, []),  # an older cancellation must not hit the newer attempt
+        ([view()], {(B, 1)}, None, []),
+        ([view(since=-5.0)], set(), None, [("past its time limit", Ending.TIMEOUT)]),
+        ([view(since=-5.0)], {(A, 1)}, None, [("canceled", None)]),
+        ([view()], set(), 1.0, [("the worker stops", Ending.RELEASE)]),
+        ([view()], set(), 1.1, []),
+        ([view(state=State.IDLE), view(1, State.LOADING)], {(A, 1)}, 0.0, []),
     ],
 )
 def test_which_children_are_taken_down(
-    views: list[SlotView], canceled: Attempt | None, drain_at: float | None, expected: list[tuple[str, Ending | None]]
+    views: list[SlotView], canceled: set[Attempt], drain_at: float | None, expected: list[tuple[str, Ending | None]]
 ) -> None:
     assert [(why, ending) for _, why, ending in doomed(views, 1.0, canceled, drain_at)] == expected
 

@@ -1,0 +1,186 @@
+"""Does the suite notice when a guard is gone? `python -m tests.mutations [GUARD ...]` removes each in turn.
+
+Every guard is removed in a copy of the tree, by a change of a line or two; then the tests named with it must fail, and
+the fault suite is run against it as well. Prints which test caught it. Takes about two minutes a guard; `--no-faults`
+runs the tests alone. Exit code 1 if a guard is missed by both.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LUA = "shared/ledger/lua"
+TESTS = ("tests/contract", "tests/unit/worker")
+FAULTS = ("-m", "tests.faults", "--faults", "150", "--tasks", "900", "--seed", "7")
+SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What protects a promise, and how it is removed: in `file`, each pattern becomes its replacement."""
+
+    name: str
+    file: str
+    changes: tuple[tuple[str, str], ...]
+    tests: tuple[str, ...] = TESTS
+
+
+GUARDS = (
+    Guard(
+        "token check when a result is published",
+        f"{LUA}/succeed.lua",
+        (("if not holds(id, token) then return has_ended(id, token, 'succeeded') and 1 or 0 end", ""),),
+    ),
+    Guard(
+        "token check when a failure is published",
+        f"{LUA}/fail.lua",
+        (("if not holds(id, token) then", "if false then"),),
+    ),
+    Guard(
+        "token check when a task is released",
+        f"{LUA}/release.lua",
+        (("if not holds(id, token) then return 0 end", ""),),
+    ),
+    Guard(
+        "a running task is not claimed",
+        f"{LUA}/claim.lua",
+        (
+            ("if status ~= 'queued' then return false end", "if not status then return false end"),
+            ("move(id, 'claim', 'queued', 'running')", "redis.call('HSET', TASK .. id, 'status', 'running')"),
+        ),
+    ),
+    Guard(
+        "a claim whose answer was lost is the same claim",
+        f"{LUA}/claim.lua",
+        (("if status == 'running' and task[7] == nonce then", "if false then"),),
+        ("tests/contract", "tests/integration/test_child.py"),
+    ),
+    Guard("the reaper takes back expired leases", f"{LUA}/reap.lua", (("  reap_leases(model)\n", ""),)),
+    Guard("the reaper sends lost messages again", f"{LUA}/reap.lua", (("  resend_missing(model)\n", ""),)),
+    Guard(
+        "two sightings before the reaper acts",
+        f"{LUA}/reap.lua",
+        (("  if first then return now - first >= apart_ms end\n", "  if true then return true end\n"),),
+    ),
+    Guard(
+        "a task that costs too many workers fails",
+        f"{LUA}/schema.lua",
+        (("  if lost >= max_attempts then", "  if false then"),),
+    ),
+    Guard(
+        "a deadline is looked at when a task is claimed",
+        f"{LUA}/claim.lua",
+        (("if deadline and deadline <= now then", "if false then"),),
+    ),
+    Guard(
+        "the child of a lost claim is killed",
+        "worker/keeper.py",
+        (("            if task in lost:", "            if False:"),),
+        ("tests/integration/test_lost_workers.py",),
+    ),
+    Guard(
+        "leases are renewed",
+        "worker/keeper.py",
+        (("            self._renew(views)\n", ""),),
+        ("tests/integration/test_lost_workers.py",),
+    ),
+    Guard(
+        "only the child that holds the attempt is killed",
+        "worker/takedown.py",
+        (("_is_stopped(victim.pid) and _still_holds(slots, victim)", "_is_stopped(victim.pid)"),),
+    ),
+    Guard(
+        "a draining worker claims nothing",
+        "worker/keeper.py",
+        (("        self.slots.drain()\n", ""),),
+        ("tests/integration/test_child.py", "tests/integration/test_draining.py"),
+    ),
+    Guard(
+        "a dead child's task is taken back by its successor",
+        "worker/child.py",
+        (("            self._take_back(predecessor)\n", "            pass\n"),),
+        ("tests/integration/test_lost_workers.py",),
+    ),
+    Guard(
+        "a finished computation waits for Redis",
+        "worker/patience.py",
+        (("            if not worth_it():", "            if True:"),),
+        ("tests/integration/test_lost_workers.py", "tests/integration/test_reconnect.py"),
+    ),
+)
+
+
+def mutate(guard: Guard, tree: Path) -> None:
+    """Remove `guard` from the copy in `tree`."""
+    file = tree / guard.file
+    text = file.read_text()
+    for old, new in guard.changes:
+        assert old in text, f"{guard.name}: {guard.file} has no {old!r} any more"
+        text = text.replace(old, new)
+    file.write_text(text)
+
+
+def copy(tree: Path) -> None:
+    """Copy what is under version control."""
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in names.splitlines():
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tree / name)
+
+
+def run(arguments: Iterable[str], tree: Path) -> tuple[int, str]:
+    """Run Python in the copy; return its exit code and what it said."""
+    try:
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=tree, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return 1, "it did not end"
+    return done.returncode, done.stdout + done.stderr
+
+
+def caught_by_tests(guard: Guard, tree: Path) -> str:
+    """Return the first test that fails, or an empty string."""
+    code, said = run(("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *guard.tests), tree)
+    found = re.search(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
+    return "" if code == 0 else found.group(1) if found else "it did not end"
+
+
+def caught_by_faults(tree: Path) -> str:
+    """Return what the fault suite says was violated, or an empty string."""
+    code, said = run(FAULTS, tree)
+    found = re.findall(r"^VIOLATED (.+)", said, re.MULTILINE)
+    return "" if code == 0 else f"{len(found)} violations: {found[0]}" if found else said.strip().splitlines()[-1]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
+    parser.add_argument("--no-faults", action="store_true", help="run the tests alone")
+    parser.add_argument("names", nargs="*", help="guards, by a part of their names")
+    options = parser.parse_args()
+    missed = 0
+    print("| guard removed | where | caught by the test | caught by the fault suite |\n|---|---|---|---|")
+    for guard in GUARDS:
+        if options.names and not any(name in guard.name for name in options.names):
+            continue
+        with tempfile.TemporaryDirectory(prefix="penstock-mutant-") as directory:
+            tree = Path(directory)
+            copy(tree)
+            mutate(guard, tree)
+            test = caught_by_tests(guard, tree)
+            faults = "" if options.no_faults else caught_by_faults(tree)
+        missed += not (test or faults)
+        print(f"| {guard.name} | `{guard.file}` | {test or '—'} | {faults or '—'} |", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
