@@ -1,5 +1,6 @@
 """A server that is there and will not work: what clients see meanwhile, and that everything goes on by itself after."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -90,13 +91,15 @@ def test_a_server_that_loads_its_file_is_waited_for(
 ) -> None:
     running = client.submit("wait", wait_time=2)["task_id"]
     client.until(running, "running")
-    queued = [client.submit("wait", wait_time=1)["task_id"] for _ in range(60)]
+    queued = [client.submit("wait", wait_time=1)["task_id"] for _ in range(4)]
+    for n in range(100):
+        broker_server.client.set(f"ballast:{n}", os.urandom(2000))
     broker_server.client.bgrewriteaof()  # so that it is loaded key by key
     eventually(lambda: not broker_server.client.info("persistence")["aof_rewrite_in_progress"])
     broker_server.kill()
 
-    # Microseconds for every key, and an ear for its clients after every few of them.
-    slowly = ["--key-load-delay", "60000", "--loading-process-events-interval-bytes", "1024"]
+    # Microseconds for every key, and an ear for its clients after every 1,024 bytes.
+    slowly = ["--key-load-delay", "50000", "--loading-process-events-interval-bytes", "1024"]
     broker_server.start(*slowly, wait=False)
     eventually(lambda: is_loading(broker_server))
 
@@ -107,7 +110,7 @@ def test_a_server_that_loads_its_file_is_waited_for(
     eventually(lambda: client.http.get("/readyz").status_code == 200, within=30)
     done = client.finished(running)
     assert (done["status"], done["attempt"]) == ("succeeded", 1)
-    for task_id in queued[:4]:
+    for task_id in queued:
         assert client.finished(task_id, within=30)["status"] == "succeeded"
 
 
