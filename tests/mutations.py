@@ -83,7 +83,7 @@ GUARDS = (
         "the child of a lost claim is killed",
         "worker/keeper.py",
         (("            if task in lost:", "            if False:"),),
-        ("tests/integration/test_lost_workers.py",),
+        ("tests/integration/test_zombies.py",),
     ),
     Guard(
         "leases are renewed",

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import psutil
 import pytest
 from redis.client import PubSub
 
 from shared.ledger import calls
 from shared.ledger.connection import connect
 from tests.contract.steps import KEPT_MS, submit
+from tests.integration.burning import is_dead, started
 from tests.integration.client import Client
 from tests.integration.nodes import ROOT, WorkerProcess
 from tests.redis_server import RedisServer
@@ -184,24 +184,10 @@ def test_a_task_may_be_given_less_time_than_its_model_and_c_code_obeys(
     assert loads(load_log) == [worker.pid]
 
 
-def started(client: Client, how: str, **more: Any) -> tuple[str, psutil.Process]:
-    """Submit a task that burns, wait until it is about to, and return its id and the child that runs it."""
-    task_id = client.submit("burn", how=how, **more)["task_id"]
-    progress = eventually(lambda: client.get(task_id)["progress"], every=0.005)
-    return task_id, psutil.Process(int(progress["message"]))
-
-
 def wait_until_claimed(pubsub: PubSub, task_id: str) -> None:
     """Wait for the ledger to say that the task runs; what it said of other tasks before is passed over."""
     claimed = {"channel": f"penstock:task:{task_id}".encode(), "data": b"running"}
     eventually(lambda: claimed.items() <= (pubsub.get_message(timeout=1) or {}).items(), every=0)
-
-
-def is_dead(child: psutil.Process) -> bool:
-    try:
-        return not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def kills(worker: WorkerProcess) -> list[dict[str, Any]]:
