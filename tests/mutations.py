@@ -100,7 +100,6 @@ GUARDS = (
         "a draining worker claims nothing",
         "worker/keeper.py",
         (("        self.slots.drain()\n", ""),),
-        ("tests/integration/test_child.py", "tests/integration/test_draining.py"),
     ),
     Guard(
         "a dead child's task is taken back by its successor",

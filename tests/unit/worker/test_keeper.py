@@ -1,10 +1,14 @@
 """What the lease keeper decides, without a ledger and without children."""
 
+import threading
+
 import pytest
 
 from shared.ledger import calls
-from worker.keeper import Attempt, Ending, doomed, ending_call, parse_canceled, slots_by_model
-from worker.slots import SlotView, State
+from shared.ledger.connection import connect
+from shared.settings import Settings
+from worker.keeper import Attempt, Ending, LeaseKeeper, doomed, ending_call, parse_canceled, slots_by_model
+from worker.slots import Slots, SlotView, State
 
 A, B = "0b8e7d6c-5a4f-4e3d-8c2b-1a0f9e8d7c6b", "1c9f8e7d-6b5a-4f4e-9d3c-2b1a0f9e8d7c"
 
@@ -57,3 +61,22 @@ def test_a_cancellation_is_read_or_ignored(data: bytes, attempt: Attempt | None)
 
 def test_renewing_names_every_attempt_in_one_call() -> None:
     assert calls.renew([(A, 1), (B, 2)], 500).arguments == (500, A, 1, B, 2)
+
+
+def test_draining_tells_the_children_to_claim_nothing() -> None:
+    """What was popped a moment before the worker was told to stop is with a child already."""
+    slots = Slots(1)
+    keeper = LeaseKeeper(
+        settings=Settings(),
+        worker="worker",
+        models=(),
+        slots=slots,
+        ledger=connect("redis://127.0.0.1:1", name="test"),  # connects at the first call, and there is none
+        fork_lock=threading.Lock(),
+        on_broken=print,
+    )
+    assert not slots.draining
+
+    keeper.drain()
+
+    assert slots.draining
