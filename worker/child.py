@@ -1,5 +1,6 @@
 """What runs inside a pool process: load the models that want their own copy, then claim, predict and finish."""
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -105,6 +106,8 @@ class Child:
             log.debug("claimed", model=claim.model)
             outcome = execute(served, claim.input, ProgressReporter(self.ledger, claim))
             outcome = within(outcome, self.settings.max_result_bytes)
+            # Computed in time: how long Redis may now be away is no matter of the model's time limit.
+            self.slots.write(self.index, State.BUSY, task=claim.id, token=claim.token, limit=math.inf)
             # However long it takes: a finished computation is worth waiting for, and the parent kills this child if the
             # claim is lost meanwhile.
             accepted = insist(self.ledger, self._finish(claim, outcome))

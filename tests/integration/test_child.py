@@ -17,7 +17,7 @@ from tests.contract.steps import claim, messages, read, submit
 from tests.integration.nodes import ROOT
 from tests.redis_server import RedisServer
 from worker.child import Child
-from worker.slots import Slots, State
+from worker.slots import Slots, SlotView, State
 
 INPUT = b'{"text": "hello"}'
 
@@ -87,6 +87,26 @@ def test_a_result_whose_acceptance_is_lost_counts_as_accepted(
     assert read(ledger, id).result == b'{"text":"hello"}'
     captured = capfd.readouterr()
     assert "accepted=True" in captured.out + captured.err
+
+
+def test_a_finished_computation_is_past_its_time_limit_no_more(child: Child, ledger: Ledger) -> None:
+    """However long it waits for Redis to publish it."""
+    id = submit(ledger, model="echo", input=INPUT, time_limit_ms=1)
+    child.ledger = LosesAnswers(ledger, {"succeed"})  # type: ignore[assignment]
+    seen: list[SlotView] = []
+    ask = child.ledger.run
+
+    def look_and_ask(call: Call[Any]) -> Any:
+        if call.script == "succeed":
+            seen.extend(child.slots.look_all())
+        return ask(call)
+
+    child.ledger.run = look_and_ask  # type: ignore[method-assign]
+
+    child.run(id)
+
+    assert len(seen) == 2
+    assert all(view.holds(id, 1) and not view.is_overdue(view.since + 3600) for view in seen)
 
 
 def test_a_claim_is_given_up_after_a_lease(child: Child, ledger: Ledger, broker_server: RedisServer) -> None:
