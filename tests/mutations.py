@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LUA = "shared/ledger/lua"
 TESTS = ("tests/contract", "tests/unit/worker")
-FAULTS = ("-m", "tests.faults", "--faults", "150", "--tasks", "900", "--seed", "7")
+FAULTS = ("-m", "tests.faults", "--faults", "150", "--tasks", "500", "--pace", "2", "--seed", "11")
 SECONDS = 600
 
 
@@ -156,8 +156,10 @@ def caught_by_tests(guard: Guard, tree: Path) -> str:
 def caught_by_faults(tree: Path) -> str:
     """Return what the fault suite says was violated, or an empty string."""
     code, said = run(FAULTS, tree)
-    found = re.findall(r"^VIOLATED (.+)", said, re.MULTILINE)
-    return "" if code == 0 else f"{len(found)} violations: {found[0]}" if found else said.strip().splitlines()[-1]
+    if code == 0:
+        return ""
+    kinds = re.findall(r"^\| \*\*(\w+)\*\* \| \*\*([1-9]\d*)\*\* \|", said, re.MULTILINE)
+    return ", ".join(f"{count} {kind}" for kind, count in kinds) or said.strip().splitlines()[-1]
 
 
 def main() -> int:

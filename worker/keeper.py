@@ -76,8 +76,11 @@ class LeaseKeeper:
                 canceled = self._wait(pubsub)
                 with self.fork_lock:
                     self._tick(canceled)
-        with self.fork_lock, suppress(RedisError, OSError):
-            self.ledger.run(calls.announce(self.worker, dict.fromkeys(self.models, 0), 0))
+                if self._away:  # the wait may have ended at once, with the news of a connection made anew
+                    self._stop.wait(LOOK_SECONDS)
+        if not self._away:
+            with self.fork_lock, suppress(RedisError, OSError):
+                self.ledger.run(calls.announce(self.worker, dict.fromkeys(self.models, 0), 0))
         self.ledger.close()
 
     def stop(self) -> None:

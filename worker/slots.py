@@ -1,8 +1,9 @@
 """What every child is doing, in memory shared by fork: the child writes its slot, the parent reads all of them.
 
 The parent must know which child holds which claim without asking Redis (which may be away) or the child (which may be
-deep inside C code). A slot is a few dozen bytes in an anonymous shared mapping. A sequence number, odd while the child
-writes, tells the parent to look again; so no lock is shared, and a child killed in the middle of a write blocks no one.
+deep inside C code). A slot is a few hundred bytes in an anonymous shared mapping: two records, and a sequence number
+whose parity says which of them is valid. The child fills the other one, then counts up. So no lock is shared, and a
+child killed at any instant of a write leaves what it said before.
 """
 
 import mmap
@@ -13,10 +14,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from uuid import UUID
 
-SEQUENCE = struct.Struct("<I")
-RECORD = struct.Struct("<Bi16sqdd400s")  # state, pid, task id, token, since, limit, reason
-SIZE = SEQUENCE.size + RECORD.size
-LOOKS = 50  # a write lasts microseconds; longer than this many looks, its writer is stopped or dead in the middle of it
+FLAGS = struct.Struct("<Q")  # of the whole worker, ahead of the slots: 1 while it drains
+SEQUENCE = struct.Struct("<Q")  # aligned, as every size here is a multiple of 8: the processor writes it at once
+RECORD = struct.Struct("<Bi16sqdd403s")  # state, pid, task id, token, since, limit, reason
+REASON_BYTES = 403
+SLOT_BYTES = SEQUENCE.size + 2 * RECORD.size
+LOOKS = 50  # a look fails if two writes overtake it; no child writes that fast for long
 NO_TASK = UUID(int=0)
 
 
@@ -57,55 +60,70 @@ class Slots:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._memory = mmap.mmap(-1, count * SIZE + 1)  # the last byte: draining
+        self._memory = mmap.mmap(-1, FLAGS.size + count * SLOT_BYTES)
 
     def drain(self) -> None:
-        """Tell every child to claim nothing from now on."""
-        self._memory[-1] = 1
+        """Tell all children that the worker stops: what is not claimed yet is not for them."""
+        FLAGS.pack_into(self._memory, 0, 1)
 
     @property
     def draining(self) -> bool:
-        """Whether this worker takes nothing new."""
-        return bool(self._memory[-1])
+        """Tell whether `drain` was called, by whichever process."""
+        return bool(FLAGS.unpack_from(self._memory, 0)[0])
 
     def write(
         self, index: int, state: State, *, task: str = "", token: int = 0, limit: float = 0.0, reason: str = ""
     ) -> None:
         """Say what this process, the child of slot `index`, does from now on."""
-        record = RECORD.pack(
+        start, sequence = self._start(index), self._sequence(index)
+        RECORD.pack_into(
+            self._memory,
+            _record(start, sequence + 1),
             state,
             os.getpid(),
             (UUID(task) if task else NO_TASK).bytes,
             token,
             time.monotonic(),
             limit,
-            reason.encode()[:400],
+            reason.encode()[:REASON_BYTES],
         )
-        start = index * SIZE
-        (sequence,) = SEQUENCE.unpack_from(self._memory, start)
-        odd = (sequence | 1) & 0xFFFFFFFF  # a predecessor may have died in the middle of a write
-        SEQUENCE.pack_into(self._memory, start, odd)
-        self._memory[start + SEQUENCE.size : start + SIZE] = record
-        SEQUENCE.pack_into(self._memory, start, (odd + 1) & 0xFFFFFFFF)
+        SEQUENCE.pack_into(self._memory, start, sequence + 1)  # from here on the new record is the valid one
 
     def look(self, index: int) -> SlotView | None:
-        """Return the slot as it is now, or None if its child stands still in the middle of a write."""
-        start = index * SIZE
+        """Return the slot as it is now.
+
+        None only if the slot changed during each of LOOKS looks, which takes a child that does nothing but write.
+        """
+        start = self._start(index)
         for _ in range(LOOKS):
-            before = SEQUENCE.unpack_from(self._memory, start)[0]
-            record = bytes(self._memory[start + SEQUENCE.size : start + SIZE])
-            if before % 2 == 0 and SEQUENCE.unpack_from(self._memory, start)[0] == before:
+            sequence = self._sequence(index)
+            record = RECORD.unpack_from(self._memory, _record(start, sequence))
+            if self._sequence(index) == sequence:  # else the record may have been written over meanwhile
                 return _view(index, record)
             time.sleep(0)
         return None
 
     def look_all(self) -> list[SlotView]:
-        """Return every slot that can be read now."""
+        """Return every slot as it is now."""
         return [view for view in map(self.look, range(self.count)) if view is not None]
 
+    def _start(self, index: int) -> int:
+        if not 0 <= index < self.count:
+            raise IndexError(f"slot {index} of {self.count}")
+        return FLAGS.size + index * SLOT_BYTES
 
-def _view(index: int, record: bytes) -> SlotView:
-    state, pid, task, token, since, limit, reason = RECORD.unpack(record)
+    def _sequence(self, index: int) -> int:
+        sequence: int = SEQUENCE.unpack_from(self._memory, self._start(index))[0]
+        return sequence
+
+
+def _record(start: int, sequence: int) -> int:
+    """Return where the record is that is valid at this sequence number of the slot at `start`."""
+    return start + SEQUENCE.size + (sequence % 2) * RECORD.size
+
+
+def _view(index: int, record: tuple[int, int, bytes, int, float, float, bytes]) -> SlotView:
+    state, pid, task, token, since, limit, reason = record
     return SlotView(
         index=index,
         state=State(state),

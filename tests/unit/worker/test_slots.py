@@ -1,10 +1,14 @@
 import os
+import random
 import signal
+import time
+from collections import Counter
 from uuid import uuid4
 
 import pytest
 
-from worker.slots import SEQUENCE, Slots, State
+from tests.waiting import eventually
+from worker.slots import Slots, State, _record
 
 
 def test_a_new_slot_is_absent() -> None:
@@ -54,15 +58,70 @@ def test_a_reason_is_cut_to_its_room_without_breaking() -> None:
     assert reason.startswith("é" * 100)
 
 
-def test_a_slot_in_the_middle_of_a_write_is_not_read_and_the_next_child_mends_it() -> None:
-    slots = Slots(1)
-    slots.write(0, State.IDLE)
-    SEQUENCE.pack_into(slots._memory, 0, 5)  # its writer was killed here
+def test_a_write_that_was_not_completed_leaves_what_was_said_before_and_the_next_child_goes_on() -> None:
+    slots, task = Slots(1), str(uuid4())
+    for n in range(4):  # whichever of the two records the writer was about to fill
+        slots.write(0, State.BUSY, task=task, token=n, limit=1)
+        start, sequence = slots._start(0), slots._sequence(0)
+        other = _record(start, sequence + 1)
 
-    assert slots.look(0) is None
-    assert slots.look_all() == []
+        slots._memory[other : other + 100] = b"\xff" * 100  # its writer was killed here
+
+        view = slots.look(0)
+        assert view is not None
+        assert view.holds(task, n)
     slots.write(0, State.LOADING)
     assert slots.look(0).state is State.LOADING  # type: ignore[union-attr]
+
+
+def test_a_child_killed_at_any_instant_leaves_one_of_the_two_states_it_was_writing() -> None:
+    slots, task = Slots(2), str(uuid4())
+    seen: Counter[State] = Counter()
+    for _ in range(150):
+        slots.write(1, State.LOADING)
+        pid = os.fork()
+        if pid == 0:
+            while True:
+                slots.write(1, State.BUSY, task=task, token=7, limit=2.5)
+                slots.write(1, State.IDLE, token=8)
+        eventually(lambda: slots.look(1).pid == pid, every=0)  # noqa: B023  # type: ignore[union-attr]
+        time.sleep(random.uniform(0, 0.002))  # the instant is the point
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+        view = slots.look(1)
+
+        assert view is not None
+        assert view.pid == pid
+        assert view.state in (State.BUSY, State.IDLE)
+        expected = (task, 7, 2.5) if view.state is State.BUSY else ("", 8, 0)
+        assert (view.task, view.token, view.limit) == expected
+        seen[view.state] += 1
+    assert len(seen) == 2
+    assert slots.look(0).state is State.ABSENT  # type: ignore[union-attr]
+
+
+def test_every_process_sees_that_the_worker_drains() -> None:
+    slots = Slots(2)
+    slots.write(0, State.IDLE)
+    pid = os.fork()
+    if pid == 0:
+        while not slots.draining:
+            time.sleep(0.001)
+        slots.write(1, State.IDLE)
+        os._exit(0)
+    assert not slots.draining
+
+    slots.drain()
+
+    os.waitpid(pid, 0)
+    assert slots.draining
+    assert [view.state for view in slots.look_all()] == [State.IDLE, State.IDLE]
+
+
+def test_there_is_no_slot_beyond_the_last() -> None:
+    with pytest.raises(IndexError):
+        Slots(2).look(2)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,71 @@
+"""Celery's consumer, made to be back as soon as Redis is, and to look after its children until then.
+
+Celery's own waits 2, 4, 6 ... 30 s between two attempts to connect, asleep in the parent's main loop: after an outage
+of a minute no message was taken for 12 s more, and no dead child was replaced meanwhile.
+"""
+
+import time
+from typing import Any
+
+import structlog
+from celery.utils.threads import bound_open_broker_sockets
+from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
+
+RETRY_SECONDS = 0.5  # between two attempts to connect, however long the outage lasts
+PAUSE_SECONDS = 0.05
+LAST_ANSWER_SECONDS = 1.2  # how long a stopping worker waits for its last BRPOP, which a server answers within 1 s
+log = structlog.get_logger()
+
+
+class ReturningConsumer(Consumer):  # type: ignore[misc]
+    """Celery's consumer but for how it connects and how it stops."""
+
+    _pool_is_in_loop = False
+    _next_attempt = 0.0
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Return `conn` once it is connected, however long Redis is away.
+
+        Raises:
+            WorkerShutdown: told to stop meanwhile.
+        """
+        # A server may accept us and then refuse to work (a replica, a full disk): that too is an attempt.
+        while time.monotonic() < self._next_attempt:
+            self._meanwhile()
+            time.sleep(PAUSE_SECONDS)
+        conn.ensure_connection(
+            self._note_failure,
+            max_retries=None,
+            interval_start=RETRY_SECONDS,
+            interval_step=0,
+            interval_max=RETRY_SECONDS,
+            callback=self._meanwhile,
+        )
+        self._next_attempt = time.monotonic() + RETRY_SECONDS
+        self.first_connection_attempt = False
+        return conn
+
+    def on_ready(self) -> None:
+        """Take note that the main loop runs, and knows the pool: called by Celery after every connection."""
+        self._pool_is_in_loop = True
+        super().on_ready()
+
+    def stop(self) -> None:
+        """Take no more messages, and put the one that may be on its way back into the queue.
+
+        Celery would do that when the last child has finished, so the message would wait as long as the drain takes.
+        """
+        super().stop()
+        if self.connection is not None:
+            bound_open_broker_sockets(self.connection, LAST_ANSWER_SECONDS)
+        self.shutdown()
+
+    def _meanwhile(self) -> None:
+        """Do what the main loop would: stop when told to, and replace children that died."""
+        maybe_shutdown()
+        if self._pool_is_in_loop:  # a child forked sooner than that would never be given a task
+            self.pool.maintain_pool()
+
+    def _note_failure(self, error: BaseException, _: float) -> None:
+        log.debug("cannot connect to take messages", error=f"{type(error).__name__}: {error}")
