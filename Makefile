@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-annotate --override requirements-overrides.txt --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock upgrade clean
+.PHONY: help run test faults lint format lock upgrade clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -19,6 +19,12 @@ run: $(VENV)/run.stamp  ## serve the shipped models on http://127.0.0.1:8000, wi
 
 test: $(VENV)/dev.stamp  ## run every test; they start the servers they need, and stop them
 	$(BIN)/python -m pytest
+
+# SEED, FAULTS, TASKS, PACE (faults a second), SECONDS (ends it whatever the counts are), SERVER (valkey or redis).
+faults: $(VENV)/dev.stamp  ## kill, freeze, cut off and crash the real system under load: 1000 faults in 20 minutes
+	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
+		$(if $(TASKS),--tasks $(TASKS)) $(if $(PACE),--pace $(PACE)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(SERVER),--server $(SERVER))
 
 lint: $(VENV)/dev.stamp  ## ruff, mypy and the import rules
 	$(BIN)/ruff check .

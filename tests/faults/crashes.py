@@ -1,0 +1,149 @@
+"""Crash points: arm one, bring about what leads there if need be, and see who died."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.faults import processes
+from tests.faults.armed import STRUCK
+from tests.faults.logs import deaths
+from tests.faults.observations import Asked, Execution, Fault
+from tests.faults.patience import until
+from tests.faults.scene import Scene, Struck, now
+from tests.faults.schedule import Plan
+from tests.faults.unit import Unit
+
+PATIENCE_SECONDS = 10.0  # the hard time limit is the slowest way to a crash point
+RUNNING_SECONDS = 6.0
+
+
+async def crash(scene: Scene, plan: Plan) -> Struck:
+    """Let the next process that comes to the plan's point die there."""
+    armed = scene.system.points / plan.point
+    if armed.exists():
+        return []
+    lives = {unit.name: len(unit.lives) for unit in scene.system.units}
+    before = len(deaths(scene.system.points / STRUCK))
+    armed.touch()
+    provocation = asyncio.create_task(_provoke(scene, plan))
+    died = await _death(scene, plan.point, before)
+    extra = await provocation
+    if died is None:
+        return extra
+    return [*extra, await _fault(scene, plan, died, lives)]
+
+
+async def _death(scene: Scene, point: str, before: int) -> dict[str, Any] | None:
+    """Wait until someone died there; None, and the point is safe again, if nobody came along."""
+    died = await until(lambda: _died(scene, point, before), within=PATIENCE_SECONDS)
+    if died is not None:
+        return died
+    try:
+        (scene.system.points / point).unlink()
+    except FileNotFoundError:  # at the last moment
+        return await _death(scene, point, before)
+    return None
+
+
+def _died(scene: Scene, point: str, before: int) -> dict[str, Any] | None:
+    found = deaths(scene.system.points / STRUCK)[before:]
+    return next((death for death in found if death["point"] == point), None)
+
+
+async def _fault(scene: Scene, plan: Plan, died: dict[str, Any], lives: dict[str, int]) -> Fault:
+    unit = next((unit for unit in scene.system.units if died["pid"] in unit.lives), None)
+    restored = 0.0
+    if unit:
+        scene.history.felled.add(died["pid"])
+        await unit.ready_again(lives[unit.name])
+        restored = now()
+    return Fault(
+        f"{plan.kind}: {plan.point.rpartition('.')[0]}",
+        died["at"],
+        died["at"],
+        restored,
+        deadly=True,
+        hinders=plan.point.endswith("parent"),
+        everyone=plan.point.endswith("api"),
+        pids=frozenset({died["pid"]}),
+        tasks=frozenset({died["subject"]}),
+    )
+
+
+async def _provoke(scene: Scene, plan: Plan) -> Struck:
+    """Do what leads to the point, where the load alone seldom does."""
+    script, _, role = plan.point.split(".")
+    provoke = PROVOCATIONS.get((script, role))
+    return await provoke(scene, plan) if provoke else []
+
+
+async def _begin(scene: Scene, plan: Plan, **more: Any) -> Asked:
+    asked = Asked(f"for {plan.point} {now():.6f}", **more)
+    scene.load.begin(asked)
+    return asked
+
+
+async def _raise(scene: Scene, plan: Plan) -> Struck:
+    await _begin(scene, plan, seconds=0.05, behave="raise")
+    return []
+
+
+async def _report(scene: Scene, plan: Plan) -> Struck:
+    await _begin(scene, plan, seconds=0.3, reports=3)
+    return []
+
+
+async def _overrun(scene: Scene, plan: Plan) -> Struck:
+    await _begin(scene, plan, seconds=0.0, behave="spin")
+    return []
+
+
+async def _cancel(scene: Scene, plan: Plan) -> Struck:
+    await _begin(scene, plan, seconds=0.5, cancel_after=0.2)
+    return []
+
+
+async def _child_dies(scene: Scene, plan: Plan) -> Struck:
+    """Kill a child at work: its successor takes the task back, and dies of it."""
+    run = await _running(scene, await _begin(scene, plan, seconds=2.0))
+    if run is None:
+        return []
+    struck = now()
+    try:
+        os.kill(run.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return []
+    return [Fault("child killed", struck, struck, pids=frozenset({run.pid}), deadly=True)]
+
+
+async def _worker_stops(scene: Scene, plan: Plan) -> Struck:
+    """Stop a worker whose task goes on for longer than the drain time."""
+    run = await _running(scene, await _begin(scene, plan, seconds=3.5))
+    unit = _unit_of(scene, run)
+    if unit is None or unit.lock.locked():
+        return []
+    async with unit.lock:
+        return [await processes.stop(scene, "worker stopped", unit)]
+
+
+async def _running(scene: Scene, asked: Asked) -> Execution | None:
+    """Wait until the task runs."""
+    return await until(
+        lambda: next((run for run in scene.busy() if run.token == asked.token), None), within=RUNNING_SECONDS
+    )
+
+
+def _unit_of(scene: Scene, run: Execution | None) -> Unit | None:
+    return next((unit for unit in scene.system.workers if run and unit.pid == run.parent), None)
+
+
+PROVOCATIONS: dict[tuple[str, str], Callable[[Scene, Plan], Awaitable[Struck]]] = {
+    ("fail", "child"): _raise,
+    ("progress", "child"): _report,
+    ("fail", "parent"): _overrun,
+    ("cancel", "api"): _cancel,
+    ("abandon", "child"): _child_dies,
+    ("release", "parent"): _worker_stops,
+}

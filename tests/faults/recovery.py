@@ -1,0 +1,119 @@
+"""How long the running tasks took to recover from a fault. Pure: works on what was observed."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.faults.observations import Execution, Fault, History, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What became of one task that was running when a fault struck it."""
+
+    fault: Fault
+    task: Task
+    due: float  # when the fault's outage was over, or the task would have ended by itself if that is later
+    clock: float  # from when it counts: `due`, or the end of another outage that was in its way
+    at: float  # when the task ran again or was seen to be final
+
+    @property
+    def seconds(self) -> float:
+        return max(0.0, self.at - self.clock)
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """Tell whether no other fault was in its way."""
+        return self.clock == self.due
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A task with its executions."""
+
+    task: Task
+    executions: Sequence[Execution]
+
+    def before(self, instant: float) -> Execution | None:
+        """Return the execution that was the latest at an instant."""
+        place = bisect_right(self.executions, instant, key=lambda run: run.at)
+        return self.executions[place - 1] if place else None
+
+    def after(self, instant: float) -> Execution | None:
+        """Return the first execution that began after an instant."""
+        place = bisect_right(self.executions, instant, key=lambda run: run.at)
+        return self.executions[place] if place < len(self.executions) else None
+
+
+def recoveries(history: History) -> list[Recovery]:
+    """Return the recovery of every task from every fault that hit it; those that never came are left out."""
+    runs, dead = list(runs_of(history)), deaths(history.faults)
+    found = (_recovery(fault, run, history) for fault in history.faults for run in hit(fault, runs, dead))
+    return [recovery for recovery in found if recovery is not None]
+
+
+def runs_of(history: History) -> Iterator[Run]:
+    """Yield every task with its executions, in their order."""
+    by_token: dict[str, list[Execution]] = {}
+    for execution in history.executions:
+        by_token.setdefault(execution.token, []).append(execution)
+    for task in history.tasks:
+        yield Run(task, sorted(by_token.get(task.asked.token, []), key=lambda run: run.at))
+
+
+def deaths(faults: Iterable[Fault]) -> dict[int, float]:
+    """Return when each process died that a fault has killed."""
+    return {pid: fault.struck for fault in faults if fault.deadly for pid in fault.pids}
+
+
+def hit(fault: Fault, runs: Iterable[Run], dead: Mapping[int, float]) -> list[Run]:
+    """Return the tasks that ran, or were about to, where the fault struck."""
+    return [run for run in runs if hits(fault, run) or (fault.everyone and _is_running(run, fault.struck, dead))]
+
+
+def hits(fault: Fault, run: Run) -> bool:
+    """Tell whether the fault struck this very task, or the process that ran it."""
+    final = run.task.final
+    if final is not None and final.at <= fault.struck:
+        return False
+    execution = run.before(fault.struck)
+    at_it = execution is not None and bool(fault.pids & {execution.pid, execution.parent})
+    return at_it or run.task.id in fault.tasks
+
+
+def _is_running(run: Run, instant: float, dead: Mapping[int, float]) -> bool:
+    """Tell whether a task ran at an instant, as far as can be told; a poison task is a fault of its own."""
+    execution, final = run.before(instant), run.task.final
+    if execution is None or run.task.asked.behave == "die" or (final is not None and final.at <= instant):
+        return False
+    return all(dead.get(pid, instant) >= instant for pid in (execution.pid, execution.parent))
+
+
+def _recovery(fault: Fault, run: Run, history: History) -> Recovery | None:
+    again, final = run.after(fault.struck), run.task.final
+    moments = [moment.at for moment in (again, final) if moment is not None]
+    if not moments:
+        return None
+    at, due = min(moments), fault.ended
+    if again is None or (final is not None and final.at < again.at):
+        due = max(due, _due(run, fault.struck, history))
+    return Recovery(fault, run.task, due, _restarted(fault, run, due, at, history.faults), at)
+
+
+def _due(run: Run, instant: float, history: History) -> float:
+    """Return when the execution that was under way would have ended had nothing happened."""
+    execution, asked = run.before(instant), run.task.asked
+    if execution is None or asked.behave == "die":
+        return 0.0
+    return execution.at + (history.setup.limit_seconds if asked.behave == "spin" else asked.seconds)
+
+
+def _restarted(fault: Fault, run: Run, clock: float, at: float, faults: Iterable[Fault]) -> float:
+    """Start the clock again at the end of every other outage in the way, and of every other fault that hit the task."""
+    others = [other for other in faults if other is not fault and other.struck < at and other.harmless_from > clock]
+    for other in sorted(others, key=lambda other: other.struck):
+        if other.hinders:
+            clock = max(clock, min(other.harmless_from, at))
+        elif other.struck > fault.struck and hits(other, run):
+            clock = max(clock, min(other.ended, at))
+    return clock

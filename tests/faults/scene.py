@@ -1,0 +1,68 @@
+"""What a fault is struck in: the system, its load, and what they look like now."""
+
+import time
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tests.faults.load import Load
+from tests.faults.logs import executions
+from tests.faults.observations import Execution, Fault, History
+from tests.faults.schedule import Plan
+from tests.faults.system import System
+from tests.faults.unit import Unit
+
+T = TypeVar("T")
+BUSY_SHARE = 0.8  # of the children that are hit, where there is a choice
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The system under load."""
+
+    system: System
+    load: Load
+    history: History
+
+    def worker(self, plan: Plan) -> Unit:
+        """Return a worker, rather one that runs a task."""
+        busy = {run.parent for run in self.busy()}
+        return self._rather([unit for unit in self.system.workers if unit.pid in busy], self.system.workers, plan)
+
+    def api(self, plan: Plan) -> Unit:
+        return pick(self.system.apis, plan.victim)
+
+    def busy(self) -> list[Execution]:
+        """Return the latest execution of every task under way, oldest first."""
+        tokens = {task.asked.token for task in self.load.open.values()}
+        latest = {run.token: run for run in executions(self.system.executions) if run.token in tokens}
+        return list(latest.values())
+
+    def child(self, plan: Plan) -> int | None:
+        """Return a child, rather one that runs a task."""
+        ready = [unit for unit in self.system.workers if unit.ready.is_set()]
+        children = [pid for unit in ready for pid in unit.children()]
+        busy = {run.pid for run in self.busy()}
+        return self._rather([pid for pid in children if pid in busy], children, plan) if children else None
+
+    def _rather(self, busy: list[T], everyone: list[T], plan: Plan) -> T:
+        """Pick one of the busy ones, as a rule: a fault that hits nothing tells little."""
+        share, place = divmod(plan.victim * 10, 1)
+        return pick(busy if busy and share / 10 < BUSY_SHARE else everyone, place)
+
+    def fell(self, unit: Unit) -> None:
+        """Say that the process of `unit` is about to end by our hand."""
+        if unit.pid:
+            self.history.felled.add(unit.pid)
+
+
+def pick(choice: list[T], share: float) -> T:
+    """Return the item that a number from 0 up to 1 stands for."""
+    return choice[int(share * len(choice))]
+
+
+def now() -> float:
+    return time.monotonic()
+
+
+Struck = list[Fault]
+"""What a plan has led to: nothing if there was no victim."""
