@@ -98,13 +98,20 @@ def worker(
 def submit(
     model: Annotated[str, typer.Argument(help="Name of the model.")],
     input: Annotated[str, typer.Argument(metavar="JSON", help="The model's input; @FILE reads a file, - stdin.")],
+    *,
+    expires_in: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Fail it unless it is started within this time.")
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Kill it when it has run for so long.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the task is finished.")] = False,
     timeout: Timeout = None,
     url: Url = LOCAL,
 ) -> None:
     """Submit a task and print its document."""
     with _client(url) as client:
-        document = client.submit(model, read_input(input)).document
+        document = client.submit(model, read_input(input), expires_in=expires_in, time_limit=time_limit).document
         if wait:
             _wait(client, document["task_id"], timeout, document)
         _print(document)
@@ -115,6 +122,13 @@ def get(task_id: TaskId, url: Url = LOCAL) -> None:
     """Print the document of a task."""
     with _client(url) as client:
         _print(client.get(task_id).document)
+
+
+@app.command(rich_help_panel=ASK)
+def cancel(task_id: TaskId, url: Url = LOCAL) -> None:
+    """Stop a task, queued or running, and print its document."""
+    with _client(url) as client:
+        _print(client.cancel(task_id).document)
 
 
 @app.command(name="wait", rich_help_panel=ASK)

@@ -62,15 +62,19 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def submit(self, model: str, body: bytes) -> Reply:
-        """Submit a task with this JSON as its input.
+    def submit(self, model: str, body: bytes, **parameters: float | None) -> Reply:
+        """Submit a task with this JSON as its input; `parameters` are those of the query that are not None.
 
         Raises:
             UnavailableError: the API did not answer, or answered 503.
             ClientError: it refused.
         """
         return self._ask(
-            "POST", f"/task/{quote(model, safe='')}", content=body, headers={"Content-Type": "application/json"}
+            "POST",
+            f"/task/{quote(model, safe='')}",
+            content=body,
+            params={name: value for name, value in parameters.items() if value is not None},
+            headers={"Content-Type": "application/json"},
         )
 
     def get(self, task_id: str) -> Reply:
@@ -81,6 +85,15 @@ class Client:
             ClientError: it refused: there is no such task, ...
         """
         return self._ask("GET", f"/task/{quote(task_id, safe='')}")
+
+    def cancel(self, task_id: str) -> Reply:
+        """Stop a task, queued or running.
+
+        Raises:
+            UnavailableError: the API did not answer, or answered 503.
+            ClientError: it refused: the task has finished otherwise, there is none, ...
+        """
+        return self._ask("POST", f"/task/{quote(task_id, safe='')}/cancel")
 
     def _ask(self, method: str, path: str, **request: Any) -> Reply:
         try:

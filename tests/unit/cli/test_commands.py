@@ -132,6 +132,27 @@ def test_submit_and_wait(api: Api) -> None:
     assert json.loads(done.stdout)["result"] == {"waited": 1}
 
 
+def test_submit_passes_its_options_on(api: Api) -> None:
+    api.will(202, document("queued"))
+    done = penstock("submit", "wait", "{}", "--expires-in", "60", "--time-limit", "2.5", "--url", api.url)
+    assert done.returncode == 0
+    assert api.requests == [("POST", "/task/wait?expires_in=60.0&time_limit=2.5", b"{}")]
+
+
+def test_cancel_prints_what_became_of_the_task(api: Api) -> None:
+    api.will(200, document("canceled"))
+    done = penstock("cancel", TASK, "--url", api.url)
+    assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "canceled")
+    assert api.requests == [("POST", f"/task/{TASK}/cancel", b"")]
+
+
+def test_cancel_of_a_finished_task_says_so(api: Api) -> None:
+    api.will(409, {"title": "The task has finished", "detail": "it has succeeded, so it cannot be canceled."})
+    done = penstock("cancel", TASK, "--url", api.url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "penstock: The task has finished: it has succeeded, so it cannot be canceled.\n"
+
+
 def test_get_quotes_the_id(api: Api) -> None:
     api.will(404, {"title": "Not Found", "detail": "no such task"})
     done = penstock("get", "../models", "--url", api.url)
