@@ -102,6 +102,29 @@ GUARDS = (
         (("        self.slots.drain()\n", ""),),
     ),
     Guard(
+        "a signal to a child waits for its task",
+        "worker/child.py",
+        ((", composed():", ":"),),
+        ("tests/integration/test_draining.py",),
+    ),
+    Guard(
+        "a computation that ended is not overdue",
+        "worker/child.py",
+        (("limit=math.inf", "limit=limit"),),
+        ("tests/integration/test_child.py",),
+    ),
+    Guard(
+        "a cancellation is remembered until the slot shows the attempt",
+        "worker/keeper.py",
+        (
+            (
+                "            self._canceled[canceled] = now + self.settings.lease_seconds\n",
+                "            self._canceled = {canceled: now + 0.001}\n",
+            ),
+        ),
+        ("tests/integration/test_cancel.py",),
+    ),
+    Guard(
         "a dead child's task is taken back by its successor",
         "worker/child.py",
         (("            self._take_back(predecessor)\n", "            pass\n"),),

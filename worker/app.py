@@ -17,7 +17,7 @@ from shared.ledger.connection import connect
 from shared.model import ModelError, ModelSchema
 from shared.settings import Settings
 from worker.child import Child, load_missing
-from worker.consumer import LOAD_SECONDS, celery_app, consume
+from worker.consumer import LOAD_SECONDS, celery_app, consume, is_cold_shutdown
 from worker.keeper import LeaseKeeper
 from worker.slots import Slots, State
 
@@ -54,6 +54,7 @@ class Worker:
             ),
             fork_lock=fork_lock,
             on_broken=self._stop,
+            must_end_now=is_cold_shutdown,
         )
         self._keeper_thread = threading.Thread(target=self.keeper.run, name="lease-keeper", daemon=True)
 

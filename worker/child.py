@@ -14,6 +14,7 @@ from shared.ledger.connection import Ledger, LedgerUnavailable, connect
 from shared.model import ModelError, ModelSchema
 from shared.settings import Settings
 from shared.task import TaskError
+from worker.composure import composed
 from worker.execution import Outcome, ServedModel, execute, within
 from worker.loading import load_model
 from worker.patience import insist
@@ -78,7 +79,7 @@ class Child:
             return
         if claim is None:
             return
-        with structlog.contextvars.bound_contextvars(task_id=claim.id, attempt=claim.token):
+        with structlog.contextvars.bound_contextvars(task_id=claim.id, attempt=claim.token), composed():
             self._run_claimed(claim)
 
     def _declined(self, task_id: str) -> bool:

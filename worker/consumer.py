@@ -12,6 +12,7 @@ import structlog
 from billiard.process import current_process
 from celery import Celery, bootsteps, signals
 from celery.exceptions import WorkerShutdown
+from celery.worker import state
 from kombu import Exchange, Queue
 
 from shared.model import ModelError
@@ -51,6 +52,14 @@ def consume(
         )
         worker.start()
     return int(worker.exitcode or 0)
+
+
+def is_cold_shutdown() -> bool:
+    """Tell whether the worker was told to end without waiting for its tasks (SIGQUIT, or Ctrl-C twice).
+
+    Celery's signal for it comes too late: when its pool has waited for the tasks all the same.
+    """
+    return bool(state.should_terminate)
 
 
 def celery_app(redis_url: str, models: Iterable[str], run: Callable[[str], None]) -> Celery:

@@ -52,6 +52,7 @@ class LeaseKeeper:
     ledger: Ledger
     fork_lock: threading.Lock
     on_broken: Callable[[str], None]  # told why this worker cannot go on
+    must_end_now: Callable[[], bool]  # whether it was told not to wait for its tasks
     _ended: dict[int, Attempt] = field(default_factory=dict)  # by slot: killed, though its slot still says BUSY
     _owed: dict[Attempt, calls.Call[Any]] = field(default_factory=dict)  # what the ledger has yet to be told
     _canceled: dict[Attempt, float] = field(default_factory=dict)  # until when a slot may yet turn out to hold it
@@ -87,10 +88,10 @@ class LeaseKeeper:
         """End the thread after its current step; the worker is taken off the ledger's list."""
         self._stop.set()
 
-    def drain(self) -> None:
-        """Claim nothing more; take the worker off the list; release what still runs after the drain time."""
+    def drain(self, seconds: float | None = None) -> None:
+        """Claim nothing more; take the worker off the list; release what still runs after `seconds`, the drain time."""
         self.slots.drain()
-        self._drain_at = time.monotonic() + self.settings.drain_seconds
+        self._drain_at = time.monotonic() + (self.settings.drain_seconds if seconds is None else seconds)
 
     def _wait(self, pubsub: PubSub) -> Attempt | None:
         """Wait a moment for a cancellation; without Redis, just wait."""
@@ -112,6 +113,8 @@ class LeaseKeeper:
 
     def _tick(self, canceled: Attempt | None) -> None:
         """First what the children need, which works without Redis; then what the ledger must hear."""
+        if self.must_end_now():
+            self.drain(0)
         now = time.monotonic()
         if canceled is not None:
             # A claim is won before the child can say so in its slot; and a child that does not stop is tried again.

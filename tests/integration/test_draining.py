@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.integration.client import Client
 from tests.integration.nodes import WorkerProcess
@@ -64,6 +65,58 @@ def test_a_released_task_costs_no_attempt(add_worker: AddWorker, client: Client)
     add_worker(**one).ready()
     done = client.finished(task_id)
     assert (done["status"], done["attempt"]) == ("succeeded", 2)
+
+
+@pytest.mark.parametrize("model", ["wait", "faulty"], ids=["in Python", "in C code"])
+def test_a_worker_that_is_not_let_drain_gives_back_what_it_runs(
+    add_worker: AddWorker, client: Client, model: str
+) -> None:
+    """Celery's cold shutdown. With this lease, waiting for its end would be noticed."""
+    slow = {"PENSTOCK_LEASE_SECONDS": "600", "PENSTOCK_DRAIN_SECONDS": "600"}
+    worker = add_worker("--concurrency", "1", **slow)
+    task_id = client.submit(model, **({"wait_time": 10} if model == "wait" else {"fault": "spin"}))["task_id"]
+    client.until(task_id, "running")
+    (child,) = worker.children()
+
+    os.kill(worker.pid, signal.SIGQUIT)
+
+    worker.wait(5)
+    eventually(lambda: not child.is_running())
+    document = client.get(task_id)
+    assert (document["status"], document["attempt"]) == ("queued", 1), worker.logs()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_children_too_fails_no_task(add_worker: AddWorker, client: Client, number: int) -> None:
+    """A supervisor that stops a whole process group means the worker, not the model."""
+    worker = add_worker("--concurrency", "2", PENSTOCK_DRAIN_SECONDS="30")
+    task_ids = [client.submit("wait", wait_time=2)["task_id"] for _ in range(2)]
+    for task_id in task_ids:
+        client.until(task_id, "running")
+
+    for child in worker.children():
+        child.send_signal(number)
+    os.kill(worker.pid, signal.SIGTERM)
+
+    assert worker.wait() == 0, worker.logs()
+    for task_id in task_ids:
+        done = client.finished(task_id)
+        assert (done["status"], done["attempt"]) == ("succeeded", 1)
+
+
+def test_a_child_that_is_told_to_end_ends_after_its_task_and_is_replaced(add_worker: AddWorker, client: Client) -> None:
+    worker = add_worker("--concurrency", "1")
+    task_id = client.submit("wait", wait_time=2)["task_id"]
+    client.until(task_id, "running")
+    (child,) = worker.children()
+
+    child.terminate()
+
+    done = client.finished(task_id)
+    assert (done["status"], done["attempt"]) == ("succeeded", 1)
+    eventually(lambda: not child.is_running())
+    assert client.finished(client.submit("echo", text="next")["task_id"])["attempt"] == 1
+    assert len(worker.children()) == 1
 
 
 def test_replacing_every_worker_under_load_fails_no_task(

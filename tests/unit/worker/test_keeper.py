@@ -74,6 +74,7 @@ def test_draining_tells_the_children_to_claim_nothing() -> None:
         ledger=connect("redis://127.0.0.1:1", name="test"),  # connects at the first call, and there is none
         fork_lock=threading.Lock(),
         on_broken=print,
+        must_end_now=lambda: False,
     )
     assert not slots.draining
 
