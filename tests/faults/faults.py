@@ -50,8 +50,11 @@ class Storm:
         return self._scene.history.faults
 
     async def run(self, plans: Iterator[Plan]) -> None:
-        """Strike until `stop`."""
+        """Strike until `stop`; raise at once what went wrong in a fault's own code."""
         for plan in plans:
+            for strike in self._strikes:
+                if strike.done():
+                    strike.result()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._enough.wait(), plan.wait)
             if self._enough.is_set():

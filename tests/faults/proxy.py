@@ -36,7 +36,8 @@ class Proxy:
     def reset(self) -> None:
         """Break every connection, as a firewall that forgot them all."""
         for end in list(self._ends):
-            end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+            with contextlib.suppress(OSError):  # closed by its other side a moment ago
+                end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
             end.transport.abort()
 
     async def close(self) -> None:

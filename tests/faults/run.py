@@ -85,7 +85,10 @@ async def _strike_under_load(options: Options, scene: Scene, say: Callable[[str]
     rereading = asyncio.create_task(_reread(scene, options.seed))
     telling = asyncio.create_task(_tell(scene, say))
     began = time.monotonic()
-    await until(lambda: options.is_enough(scene.history, time.monotonic() - began), every=LOOK_SECONDS)
+    await until(
+        lambda: loading.done() or striking.done() or options.is_enough(scene.history, time.monotonic() - began),
+        every=LOOK_SECONDS,
+    )
     storm.stop()
     scene.load.stop()
     await asyncio.gather(loading, striking)
