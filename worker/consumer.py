@@ -4,7 +4,7 @@ Celery carries hints and runs the pool. What it would do about truth is switched
 remote control, no late acknowledgement (a message is a hint; what was accepted is in the ledger).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,36 @@ LOAD_SECONDS = 3600  # a large model may take its time; Celery would kill a chil
 REFORK_SECONDS = 0.02  # see ModelsReady
 EXIT_MODEL_FAILED = 78  # EX_CONFIG of sysexits.h: starting again will not help
 log = structlog.get_logger()
+
+CELERY: Mapping[str, Any] = {
+    "result_backend": None,
+    "task_ignore_result": True,
+    "task_acks_late": False,
+    "worker_prefetch_multiplier": 1,
+    "worker_disable_prefetch": True,  # a message waits in Redis, not in a busy worker
+    "worker_proc_alive_timeout": LOAD_SECONDS,
+    "worker_pool_start_method": "fork",
+    "worker_enable_remote_control": False,
+    "worker_send_task_events": False,
+    "worker_hijack_root_logger": False,
+    "worker_redirect_stdouts": False,
+    "worker_lost_wait": 1.0,
+    "worker_consumer": ReturningConsumer,
+    # Whatever Redis refuses now (a replica, a full disk) it may grant later; Celery would end the worker.
+    "broker_channel_error_retry": True,
+    "broker_connection_retry_on_startup": True,
+    # Of what Celery does at a lost connection, nothing is for us (it means late acknowledgement and prefetching); set
+    # like this it does not log a page about it each time.
+    "worker_cancel_long_running_tasks_on_connection_loss": True,
+    "worker_enable_prefetch_count_reduction": False,
+}
+TRANSPORT: Mapping[str, Any] = {
+    "ack_emulation": False,  # a lost message is sent again by the ledger: see docs/decisions/0007
+    "socket_timeout": 2.0,  # what the main loop may wait for a server that is frozen
+    "socket_connect_timeout": 2.0,
+    "socket_keepalive": True,
+    "health_check_interval": 5,
+}
 
 
 def consume(
@@ -67,36 +97,8 @@ def celery_app(redis_url: str, models: Iterable[str], run: Callable[[str], None]
     app = Celery("penstock", broker=broker_url(redis_url), set_as_current=False)
     # The anonymous exchange: routing needs no binding in Redis that could be lost.
     anonymous = Exchange("", type="direct")
-    app.conf.update(
-        task_queues=[Queue(queue_name(name), anonymous, routing_key=queue_name(name)) for name in models],
-        result_backend=None,
-        task_ignore_result=True,
-        task_acks_late=False,
-        worker_prefetch_multiplier=1,
-        worker_disable_prefetch=True,  # a message waits in Redis, not in a busy worker
-        worker_proc_alive_timeout=LOAD_SECONDS,
-        worker_pool_start_method="fork",
-        worker_enable_remote_control=False,
-        worker_send_task_events=False,
-        worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,
-        worker_lost_wait=1.0,
-        worker_consumer=ReturningConsumer,
-        # Whatever Redis refuses now (a replica, a full disk) it may grant later; Celery would end the worker.
-        broker_channel_error_retry=True,
-        broker_connection_retry_on_startup=True,
-        # Of what Celery does at a lost connection, nothing is for us (it means late acknowledgement and prefetching);
-        # set like this it does not log a page about it each time.
-        worker_cancel_long_running_tasks_on_connection_loss=True,
-        worker_enable_prefetch_count_reduction=False,
-        broker_transport_options={
-            "ack_emulation": False,  # a lost message is sent again by the ledger: see docs/decisions/0007
-            "socket_timeout": 2.0,  # what the main loop may wait for a server that is frozen
-            "socket_connect_timeout": 2.0,
-            "socket_keepalive": True,
-            "health_check_interval": 5,
-        },
-    )
+    queues = [Queue(queue_name(name), anonymous, routing_key=queue_name(name)) for name in models]
+    app.conf.update(CELERY, task_queues=queues, broker_transport_options=dict(TRANSPORT))
 
     @app.task(name=PREDICT, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
     def predict(task: Any, *_: Any, **__: Any) -> None:
