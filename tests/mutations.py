@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LUA = "shared/ledger/lua"
 TESTS = ("tests/contract", "tests/unit/worker")
-FAULTS = ("-m", "tests.faults", "--faults", "150", "--tasks", "500", "--pace", "2", "--seed", "11")
+FAULTS = ("-m", "tests.faults", "--faults", "100", "--tasks", "300", "--pace", "2", "--seed", "11")
 SECONDS = 600
 
 
@@ -129,6 +129,12 @@ GUARDS = (
         "worker/child.py",
         (("            self._take_back(predecessor)\n", "            pass\n"),),
         ("tests/integration/test_lost_workers.py",),
+    ),
+    Guard(
+        "a dying child is watched again after a reconnection",
+        "worker/reconnect.py",
+        (("        self._watch_the_dying_again()\n", ""),),
+        ("tests/integration/test_reconnect.py",),
     ),
     Guard(
         "a finished computation waits for Redis",

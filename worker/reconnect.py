@@ -44,6 +44,7 @@ class ReturningConsumer(Consumer):  # type: ignore[misc]
         )
         self._next_attempt = time.monotonic() + RETRY_SECONDS
         self.first_connection_attempt = False
+        self._watch_the_dying_again()
         return conn
 
     def on_ready(self) -> None:
@@ -66,6 +67,19 @@ class ReturningConsumer(Consumer):  # type: ignore[misc]
         maybe_shutdown()
         if self._pool_is_in_loop:  # a child forked sooner than that would never be given a task
             self.pool.maintain_pool()
+
+    def _watch_the_dying_again(self) -> None:
+        """Make the pool ready for its next main loop.
+
+        A child's pipe closes a moment before the child can be collected. Celery stops watching the pipe at once, and
+        ends the worker ("file descriptor is None"; celery#9250 is its like) if it comes to watch all children anew
+        within that moment. Without the mark of having been watched it takes the pipe again, and collects the child.
+        """
+        if self.pool is None or self.pool._pool is None:  # noqa: SLF001 (Celery has no other way to its children)
+            return
+        for child in self.pool._pool._pool:  # noqa: SLF001
+            if getattr(child, "_sentinel_poll", True) is None:
+                del child._sentinel_poll  # noqa: SLF001
 
     def _note_failure(self, error: BaseException, _: float) -> None:
         log.debug("cannot connect to take messages", error=f"{type(error).__name__}: {error}")

@@ -178,3 +178,18 @@ def test_connections_that_are_cut_again_and_again_cost_no_task_and_double_none(
     executed = execution_log.read_text().split()
     assert len(executed) == len(set(executed)) == len(task_ids) + 1
     assert not list(broker_server.client.scan_iter("unacked*"))
+
+
+@only_unix
+def test_a_worker_outlives_a_broken_connection_while_a_child_looks_dead(
+    ready_worker: WorkerProcess, client: Client, broker_server: RedisServer
+) -> None:
+    """The moment between a child's death and its being collected, made longer: its pipes are closed, and it lives."""
+    client.until(client.submit("faulty", fault="unplug")["task_id"], "running")
+    time.sleep(0.5)  # by then the pool has noticed
+
+    broker_server.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    assert seconds_until_served(client) < BACK_WITHIN
+    eventually(lambda: len(ready_worker.children()) == 2)
+    assert ready_worker.popen.poll() is None, ready_worker.logs()

@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 
 from .schema import Input, Output
@@ -18,6 +19,11 @@ def _spin() -> None:
     pow(3, 10**9)  # one C call that holds the GIL for minutes: no Python signal handler runs
 
 
+def _unplug() -> None:
+    os.closerange(3, 256)  # what its parent watches, among others
+    time.sleep(2)
+
+
 class Model:
     def __init__(self) -> None:
         self.faults: dict[str, Callable[[], object]] = {
@@ -26,6 +32,7 @@ class Model:
             "exit": sys.exit,
             "die": lambda: os.kill(os.getpid(), signal.SIGKILL),
             "spin": _spin,
+            "unplug": _unplug,
             "wrong_type": lambda: {"number": "many"},
             "no_result": lambda: None,
             "none": lambda: Output(number=1.0),

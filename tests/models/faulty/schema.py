@@ -10,7 +10,7 @@ TIME_LIMIT_SECONDS = 3
 class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"fault": "raise"}]})
 
-    fault: Literal["raise", "tell", "exit", "die", "spin", "wrong_type", "no_result", "nan_progress", "none"]
+    fault: Literal["raise", "tell", "exit", "die", "spin", "unplug", "wrong_type", "no_result", "nan_progress", "none"]
 
 
 class Output(BaseModel):
