@@ -4,6 +4,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.redis_server import KINDS
 
 def main() -> int:
     given = _parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # stops, on its way out, what was started
     if given.server:
         os.environ["LEDGER_SERVER"] = given.server
     options = Options(given.seed, given.faults, given.tasks, given.pace, given.seconds)

@@ -9,14 +9,12 @@ from typing import Any
 from tests.faults import processes
 from tests.faults.armed import STRUCK
 from tests.faults.logs import deaths
-from tests.faults.observations import Asked, Execution, Fault
+from tests.faults.observations import Fault
 from tests.faults.patience import until
 from tests.faults.scene import Scene, Struck, now
 from tests.faults.schedule import Plan
-from tests.faults.unit import Unit
 
 PATIENCE_SECONDS = 10.0  # the hard time limit is the slowest way to a crash point
-RUNNING_SECONDS = 6.0
 
 
 async def crash(scene: Scene, plan: Plan) -> Struck:
@@ -79,35 +77,29 @@ async def _provoke(scene: Scene, plan: Plan) -> Struck:
     return await provoke(scene, plan) if provoke else []
 
 
-async def _begin(scene: Scene, plan: Plan, **more: Any) -> Asked:
-    asked = Asked(f"for {plan.point} {now():.6f}", **more)
-    scene.load.begin(asked)
-    return asked
-
-
 async def _raise(scene: Scene, plan: Plan) -> Struck:
-    await _begin(scene, plan, seconds=0.05, behave="raise")
+    scene.begin(plan, seconds=0.05, behave="raise")
     return []
 
 
 async def _report(scene: Scene, plan: Plan) -> Struck:
-    await _begin(scene, plan, seconds=0.3, reports=3)
+    scene.begin(plan, seconds=0.3, reports=3)
     return []
 
 
 async def _overrun(scene: Scene, plan: Plan) -> Struck:
-    await _begin(scene, plan, seconds=0.0, behave="spin")
+    scene.begin(plan, seconds=0.0, behave="spin")
     return []
 
 
 async def _cancel(scene: Scene, plan: Plan) -> Struck:
-    await _begin(scene, plan, seconds=0.5, cancel_after=0.2)
+    scene.begin(plan, seconds=0.5, cancel_after=0.2)
     return []
 
 
 async def _child_dies(scene: Scene, plan: Plan) -> Struck:
     """Kill a child at work: its successor takes the task back, and dies of it."""
-    run = await _running(scene, await _begin(scene, plan, seconds=2.0))
+    run = await scene.running(scene.begin(plan, seconds=2.0))
     if run is None:
         return []
     struck = now()
@@ -120,23 +112,11 @@ async def _child_dies(scene: Scene, plan: Plan) -> Struck:
 
 async def _worker_stops(scene: Scene, plan: Plan) -> Struck:
     """Stop a worker whose task goes on for longer than the drain time."""
-    run = await _running(scene, await _begin(scene, plan, seconds=3.5))
-    unit = _unit_of(scene, run)
+    unit = scene.worker_of(await scene.running(scene.begin(plan, seconds=3.5)))
     if unit is None or unit.lock.locked():
         return []
     async with unit.lock:
         return [await processes.stop(scene, "worker stopped", unit)]
-
-
-async def _running(scene: Scene, asked: Asked) -> Execution | None:
-    """Wait until the task runs."""
-    return await until(
-        lambda: next((run for run in scene.busy() if run.token == asked.token), None), within=RUNNING_SECONDS
-    )
-
-
-def _unit_of(scene: Scene, run: Execution | None) -> Unit | None:
-    return next((unit for unit in scene.system.workers if run and unit.pid == run.parent), None)
 
 
 PROVOCATIONS: dict[tuple[str, str], Callable[[Scene, Plan], Awaitable[Struck]]] = {

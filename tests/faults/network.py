@@ -26,7 +26,7 @@ async def cut_connection(scene: Scene, plan: Plan) -> Struck:
 
 async def cut_worker(scene: Scene, plan: Plan) -> Struck:
     """Let nothing of one worker through, in either direction, while its connections stay open."""
-    unit = scene.worker(plan)
+    unit = await scene.occupied_worker(plan) if "past" in plan.kind else scene.worker(plan)
     proxy = scene.system.proxies[scene.system.workers.index(unit)]
     if unit.lock.locked():
         return []

@@ -131,7 +131,7 @@ async def _kill_worker(scene: Scene, plan: Plan, *, tree: bool) -> Struck:
 
 
 async def _freeze_worker(scene: Scene, plan: Plan, *, tree: bool) -> Struck:
-    unit = scene.worker(plan)
+    unit = await scene.occupied_worker(plan) if "past" in plan.kind else scene.worker(plan)
     if not unit.ready.is_set() or unit.lock.locked():
         return []
     async with unit.lock:

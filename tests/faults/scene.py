@@ -2,16 +2,19 @@
 
 import time
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.faults.load import Load
 from tests.faults.logs import executions
-from tests.faults.observations import Execution, Fault, History
+from tests.faults.observations import Asked, Execution, Fault, History
+from tests.faults.patience import until
 from tests.faults.schedule import Plan
 from tests.faults.system import System
 from tests.faults.unit import Unit
 
 T = TypeVar("T")
+RUNNING_SECONDS = 6.0
+LONG_SECONDS = 2.9
 BUSY_SHARE = 0.8  # of the children that are hit, where there is a choice
 
 
@@ -36,6 +39,26 @@ class Scene:
         tokens = {task.asked.token for task in self.load.open.values()}
         latest = {run.token: run for run in executions(self.system.executions) if run.token in tokens}
         return list(latest.values())
+
+    async def occupied_worker(self, plan: Plan) -> Unit:
+        """Return a worker that has just begun a long task, for what is to last longer than that task."""
+        unit = self.worker_of(await self.running(self.begin(plan, seconds=LONG_SECONDS)))
+        return unit or self.worker(plan)
+
+    def begin(self, plan: Plan, **more: Any) -> Asked:
+        """Have a client submit a task for the sake of a fault."""
+        asked = Asked(f"for {plan.kind} {plan.point} {now():.6f}", **more)
+        self.load.begin(asked)
+        return asked
+
+    async def running(self, asked: Asked) -> Execution | None:
+        """Wait until a task runs."""
+        return await until(
+            lambda: next((run for run in self.busy() if run.token == asked.token), None), within=RUNNING_SECONDS
+        )
+
+    def worker_of(self, run: Execution | None) -> Unit | None:
+        return next((unit for unit in self.system.workers if run and unit.pid == run.parent), None)
 
     def child(self, plan: Plan) -> int | None:
         """Return a child, rather one that runs a task."""

@@ -1,4 +1,4 @@
-"""The short run of the fault suite: the real system, 240 faults, every invariant. `make faults` is the long run."""
+"""The short run of the fault suite: the real system, 230 faults, every invariant. `make faults` is the long run."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from tests.faults.report import story, table
 from tests.faults.run import Options, run
 
 
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("seed", [24, 163])  # together they have every kind of fault
 def test_no_accepted_task_is_lost_doubled_or_wrong_whatever_dies(seed: int, tmp_path: Path) -> None:
-    result = run(Options(seed, faults=120, tasks=250, pace=3.5), tmp_path, print)
+    result = run(Options(seed, faults=115, tasks=250, pace=3.5), tmp_path, print)
 
     found = violations(result.history)
 
