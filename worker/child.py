@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 from uuid import uuid4
 
 import structlog
@@ -46,7 +47,7 @@ class Child:
         self.ledger = connect(
             self.settings.redis_url, name=f"penstock-child-{os.getpid()}", answer_seconds=ANSWER_SECONDS
         )
-        if predecessor is not None and predecessor.state is State.BUSY:
+        if is_to_be_taken_back(predecessor, time.monotonic()):
             self._take_back(predecessor)
         try:
             load_missing(self.schemas, self.served)
@@ -120,6 +121,15 @@ class Child:
         if isinstance(outcome, TaskError):
             return calls.fail(claim.id, claim.token, outcome, self.settings.retention_ms)
         return calls.succeed(claim, outcome, self.settings.retention_ms)
+
+
+def is_to_be_taken_back(predecessor: SlotView | None, now: float) -> TypeGuard[SlotView]:
+    """Tell whether the child that was in this slot before died with a task, other than for having run too long.
+
+    A task past its limit has failed as `timeout`; while Redis is away the keeper still owes the ledger that word, and
+    its successor must not be faster with another.
+    """
+    return predecessor is not None and predecessor.state is State.BUSY and not predecessor.is_overdue(now)
 
 
 def time_limit(of_model: float, asked_ms: int | None) -> float:
