@@ -21,6 +21,9 @@ log = structlog.get_logger()
 class ReturningConsumer(Consumer):  # type: ignore[misc]
     """Celery's consumer but for how it connects and how it stops."""
 
+    # Celery's counts from -1, and at 0 ends the worker if a child has died since the pool was started. Here one that
+    # dies is replaced, then as later; that all had loaded their models was seen before.
+    restart_count = 0
     _pool_is_in_loop = False
     _next_attempt = 0.0
 

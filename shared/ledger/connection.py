@@ -126,6 +126,10 @@ class AsyncLedger:
             return await self.client.evalsha(digest(call.script), 0, *call.arguments)
         except NoScriptError:
             return await self.client.eval(script(call.script), 0, *call.arguments)
+        except RuntimeError as error:
+            # How uvloop says that the connection was closed between being made and being written to ("the handler is
+            # closed"); redis-py passes it through.
+            raise RedisConnectionError(str(error)) from error
 
     async def close(self) -> None:
         """Close every connection."""
