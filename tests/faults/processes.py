@@ -150,7 +150,9 @@ async def _freeze(pids: Iterable[int], seconds: float) -> None:
         _signal(pids, signal.SIGCONT)
 
 
-def _signal(pids: Iterable[int], number: int) -> None:
+def _signal(pids: Iterable[int | None], number: int) -> None:
+    """Signal these processes; None stands for one that is being started again just now."""
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)

@@ -41,10 +41,8 @@ BURST = (6, 14)  # faults between two moments of quiet
 QUIET = (5.0, 9.0)  # how long such a moment is, at one fault a second
 SHORT = (0.05, 1.2)
 LONG = (2.2, 4.2)  # of a child or the server: past the lease
-VERY_LONG = (
-    4.5,
-    7.0,
-)  # of a worker: past the lease and the reaper's two sightings, so that it wakes to a newer attempt
+# Of a worker: past the lease and the reaper's two sightings, so that it wakes to a newer attempt.
+VERY_LONG = (4.5, 7.0)
 LASTING = {
     "child frozen past the lease": LONG,
     "server frozen past the lease": LONG,
