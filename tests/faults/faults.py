@@ -72,5 +72,5 @@ class Storm:
     async def _strike(self, plan: Plan) -> None:
         try:
             self.struck.extend(await KINDS[plan.kind](self._scene, plan))
-        except Exception:  # a defect of the fault's own code: the run is reported all the same, and has failed
+        except Exception:  # noqa: BLE001 (a defect of the fault's own code: the run fails, with a report)
             self._scene.history.complaints.append(f"'{plan.kind}' did not strike: {traceback.format_exc()}")
