@@ -66,7 +66,7 @@ class Meter:
         """Submit all tasks; return bytes per queued task."""
         self.ids = [str(uuid4()) for _ in range(TASKS)]
         for id in self.ids:
-            submission = Submission(id, MODEL, input, **options)  # type: ignore[arg-type]
+            submission = Submission(id, MODEL, input, **options)  # type: ignore[arg-type]  # fields by name
             assert isinstance(self.ledger.run(calls.submit(submission, EVERYTHING, KEPT_MS)), Task)
         return self.per_task()
 
