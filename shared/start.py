@@ -16,7 +16,10 @@ log = structlog.get_logger()
 
 
 class StartError(Exception):
-    """The server cannot be used. The message names PENSTOCK_REDIS_URL and holds no password."""
+    """This process cannot start now, and may another time.
+
+    If it is the server that cannot be used, the message names PENSTOCK_REDIS_URL and holds no password.
+    """
 
 
 def require_usable(url: str, *, within: float = WITHIN_SECONDS) -> None:

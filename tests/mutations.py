@@ -105,7 +105,7 @@ GUARDS = (
         "a signal to a child waits for its task",
         "worker/child.py",
         ((", composed():", ":"),),
-        ("tests/integration/test_draining.py",),
+        ("tests/integration/test_child.py", "tests/integration/test_draining.py"),
     ),
     Guard(
         "a computation that ended is not overdue",
@@ -128,7 +128,16 @@ GUARDS = (
         "a dead child's task is taken back by its successor",
         "worker/child.py",
         (("            self._take_back(predecessor)\n", "            pass\n"),),
-        ("tests/integration/test_lost_workers.py",),
+        (
+            "tests/integration/test_child.py",
+            "tests/integration/test_lost_workers.py",
+        ),
+    ),
+    Guard(
+        "a child that claims leaves word of it first",
+        "worker/child.py",
+        (("        self.slots.write(self.index, State.CLAIMING, task=task_id, nonce=nonce)\n", ""),),
+        ("tests/integration/test_child.py",),
     ),
     Guard(
         "a dying child is watched again after a reconnection",

@@ -13,9 +13,8 @@ from shared.model import ModelError, by_name, read_schemas
 from shared.settings import SettingsError, load_settings
 from shared.start import StartError, require_usable
 from worker.app import Worker
-from worker.consumer import EXIT_MODEL_FAILED
+from worker.consumer import EXIT_FAILED, EXIT_MODEL_FAILED
 
-EXIT_FAILED = 1
 EXIT_USAGE = 2
 
 

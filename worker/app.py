@@ -16,13 +16,13 @@ from celery.worker import state as celery_state
 from shared.ledger.connection import connect
 from shared.model import ModelError, ModelSchema
 from shared.settings import Settings
+from shared.start import StartError
 from worker.child import Child, load_missing
-from worker.consumer import LOAD_SECONDS, celery_app, consume, is_cold_shutdown
+from worker.consumer import EXIT_FAILED, LOAD_SECONDS, celery_app, consume, is_cold_shutdown
 from worker.keeper import LeaseKeeper
 from worker.slots import Slots, State
 
 READY_LOOK_SECONDS = 0.05
-EXIT_BROKEN = 1
 log = structlog.get_logger()
 
 
@@ -81,6 +81,7 @@ class Worker:
 
         Raises:
             ModelError: a child cannot load a model.
+            StartError: a child died meanwhile; another start may go better.
         """
         self._wait_for_children()
         self._keeper_thread.start()
@@ -101,17 +102,17 @@ class Worker:
                 if view.state is State.BROKEN:
                     raise ModelError(view.reason)
             if living_children() < self.slots.count:
-                raise ModelError("a child died while it loaded its models (out of memory?)")
+                raise StartError("a child died while it loaded its models (out of memory?)")
             if len(views) == self.slots.count and all(view.state is State.IDLE for view in views):
                 return
             time.sleep(READY_LOOK_SECONDS)
         celery_state.maybe_shutdown()  # told to stop while loading
-        raise ModelError(f"the models did not load within {LOAD_SECONDS} s")
+        raise StartError(f"the models did not load within {LOAD_SECONDS} s")
 
     def _stop(self, reason: str) -> None:
         """Stop when a later child cannot load a model or the keeper fails, rather than go on as half a worker."""
         log.error("the worker cannot go on", reason=reason)
-        celery_state.should_stop = EXIT_BROKEN
+        celery_state.should_stop = EXIT_FAILED
 
     def _stop_keeper(self) -> None:
         self.keeper.stop()

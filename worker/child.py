@@ -5,8 +5,9 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeGuard
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 
@@ -42,13 +43,13 @@ class Child:
         """Load what is still missing and say so in the slot. A model that fails to load leaves the slot BROKEN."""
         self.index = index
         predecessor = self.slots.look(index)
-        self.slots.write(index, State.LOADING)
         # A connection of its own: what the parent's threads hold at the instant of the fork is held for ever here.
         self.ledger = connect(
             self.settings.redis_url, name=f"penstock-child-{os.getpid()}", answer_seconds=ANSWER_SECONDS
         )
         if is_to_be_taken_back(predecessor, time.monotonic()):
             self._take_back(predecessor)
+        self.slots.write(index, State.LOADING)  # not before: until here the slot is the only word of what was held
         try:
             load_missing(self.schemas, self.served)
         except ModelError as error:
@@ -62,60 +63,72 @@ class Child:
         Done by its successor because the slot shows exactly what was held, however short; a look from the parent now
         and then misses a child that dies at once. If it was killed on purpose the ledger knows, and refuses.
         """
-        attempt = (predecessor.task, predecessor.token)
-        call = calls.abandon(*attempt, self.settings.max_attempts, self.settings.retention_ms)
+        held = (predecessor.task, predecessor.nonce)
+        call = calls.abandon(*held, self.settings.max_attempts, self.settings.retention_ms)
         try:
             status = self.ledger.run(call)
+            if status is None and predecessor.state is State.CLAIMING:
+                self.ledger.run(calls.decline(predecessor.task))  # it had the message, and did not win the task
         except LedgerUnavailable:
             return  # the reaper will, when the lease has ended
         if status is not None:
-            log.warning("child died", task_id=attempt[0], attempt=attempt[1], pid=predecessor.pid, task_is_now=status)
+            log.warning("child died", task_id=predecessor.task, pid=predecessor.pid, task_is_now=status)
 
     def run(self, task_id: str) -> None:
         """Claim the task and run it to its end; nothing to do if the claim is not won."""
+        nonce = str(uuid4())
+        with structlog.contextvars.bound_contextvars(task_id=task_id), composed():
+            try:
+                claim = self._win(task_id, nonce)
+                if claim is not None:
+                    self._run_claimed(claim, nonce)
+            finally:
+                self.slots.write(self.index, State.IDLE)
+
+    def _win(self, task_id: str, nonce: str) -> calls.Claim | None:
+        if not is_id(task_id):
+            log.warning("a message names no task")
+            return None
         try:
-            claim = None if self._declined(task_id) else self._claim(task_id)
+            return None if self._declined(task_id) else self._claim(task_id, nonce)
         except LedgerUnavailable as error:  # the reaper finds the task without a message, and sends another
-            log.warning("cannot claim", task_id=task_id, error=type(error).__name__)
-            return
-        if claim is None:
-            return
-        with structlog.contextvars.bound_contextvars(task_id=claim.id, attempt=claim.token), composed():
-            self._run_claimed(claim)
+            log.warning("cannot claim", error=type(error).__name__)
+            return None
 
     def _declined(self, task_id: str) -> bool:
         """Put the message back if this worker drains: it was popped a moment before the worker was told to stop."""
         if not self.slots.draining:
             return False
         self.ledger.run(calls.decline(task_id))
-        log.info("declined", task_id=task_id)
+        log.info("declined")
         return True
 
-    def _claim(self, task_id: str) -> calls.Claim | None:
+    def _claim(self, task_id: str, nonce: str) -> calls.Claim | None:
         """Claim, and ask again if the answer is lost: a claim that was won and not heard of would run nowhere.
 
         After a lease it is no longer worth it: the reaper will have taken back what was won.
         """
         give_up = time.monotonic() + self.settings.lease_seconds
-        call = calls.claim(task_id, self.worker, uuid4().hex, self.settings.lease_ms, self.settings.retention_ms)
+        call = calls.claim(task_id, self.worker, nonce, self.settings.lease_ms, self.settings.retention_ms)
+        # Before the claim, not after it: a child that dies in between must leave word of what it may have won.
+        self.slots.write(self.index, State.CLAIMING, task=task_id, nonce=nonce)
         return insist(self.ledger, call, lambda: time.monotonic() < give_up and not self.slots.draining)
 
-    def _run_claimed(self, claim: calls.Claim) -> None:
+    def _run_claimed(self, claim: calls.Claim, nonce: str) -> None:
         served = self.served[claim.model]
-        limit = time_limit(served.schema.time_limit_seconds, claim.time_limit_ms)
-        self.slots.write(self.index, State.BUSY, task=claim.id, token=claim.token, limit=limit)
-        try:
+        busy = partial(self.slots.write, self.index, State.BUSY, task=claim.id, nonce=nonce, token=claim.token)
+        busy(limit=time_limit(served.schema.time_limit_seconds, claim.time_limit_ms))
+        with structlog.contextvars.bound_contextvars(attempt=claim.token):
             log.debug("claimed", model=claim.model)
             outcome = execute(served, claim.input, ProgressReporter(self.ledger, claim))
             outcome = within(outcome, self.settings.max_result_bytes)
             # Computed in time: how long Redis may now be away is no matter of the model's time limit.
-            self.slots.write(self.index, State.BUSY, task=claim.id, token=claim.token, limit=math.inf)
+            busy(limit=math.inf)
             # However long it takes: a finished computation is worth waiting for, and the parent kills this child if the
             # claim is lost meanwhile.
             accepted = insist(self.ledger, self._finish(claim, outcome))
-        finally:
-            self.slots.write(self.index, State.IDLE)
-        log.info("finished", model=claim.model, outcome=_word(outcome), accepted=accepted)
+            self.slots.write(self.index, State.IDLE)  # at once: the ledger now calls this claim lost
+            log.info("finished", model=claim.model, outcome=_word(outcome), accepted=accepted)
 
     def _finish(self, claim: calls.Claim, outcome: Outcome) -> calls.Call[bool]:
         if isinstance(outcome, TaskError):
@@ -124,12 +137,22 @@ class Child:
 
 
 def is_to_be_taken_back(predecessor: SlotView | None, now: float) -> TypeGuard[SlotView]:
-    """Tell whether the child that was in this slot before died with a task, other than for having run too long.
+    """Tell whether the child that was in this slot before died with a task, or may have, other than by its time limit.
 
     A task past its limit has failed as `timeout`; while Redis is away the keeper still owes the ledger that word, and
     its successor must not be faster with another.
     """
-    return predecessor is not None and predecessor.state is State.BUSY and not predecessor.is_overdue(now)
+    if predecessor is None or predecessor.is_overdue(now):
+        return False
+    return predecessor.state in (State.CLAIMING, State.BUSY)
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a message's id can be a task's: the queue is Redis's, and anyone may have put something in."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def time_limit(of_model: float, asked_ms: int | None) -> float:

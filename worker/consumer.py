@@ -17,10 +17,12 @@ from kombu import Exchange, Queue
 
 from shared.model import ModelError
 from shared.queue import PREDICT, broker_url, queue_name
+from shared.start import StartError
 from worker.reconnect import ReturningConsumer
 
 LOAD_SECONDS = 3600  # a large model may take its time; Celery would kill a child after 4 s
 REFORK_SECONDS = 0.02  # see ModelsReady
+EXIT_FAILED = 1
 EXIT_MODEL_FAILED = 78  # EX_CONFIG of sysexits.h: starting again will not help
 log = structlog.get_logger()
 
@@ -67,7 +69,7 @@ def consume(
     """Take messages and run them in the pool until told to stop; return the exit code.
 
     `on_child_start` is called in each child with its index, `on_pool_start` in the parent before the first message is
-    taken (it may raise ModelError), `on_stop` when a warm shutdown begins.
+    taken (it may raise ModelError or StartError), `on_stop` when a warm shutdown begins.
     """
     app.steps["worker"].add(_step_between_pool_and_consumer(on_pool_start))
     with _connected(on_child_start, on_stop):
@@ -135,6 +137,9 @@ def _step_between_pool_and_consumer(on_pool_start: Callable[[], None]) -> type[b
             except ModelError as error:
                 log.error("a model failed to load", reason=str(error))  # noqa: TRY400 (its message is the reason)
                 raise WorkerShutdown(EXIT_MODEL_FAILED) from error
+            except StartError as error:
+                log.error("the worker cannot start", reason=str(error))  # noqa: TRY400
+                raise WorkerShutdown(EXIT_FAILED) from error
 
         def register_with_event_loop(self, parent: Any, hub: Any) -> None:
             # Celery looks after its children when a pipe of theirs closes, which is a moment before they can be

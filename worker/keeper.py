@@ -218,7 +218,7 @@ def ending_call(view: SlotView, ending: Ending, retention_ms: int) -> calls.Call
 
 def slots_by_model(views: Iterable[SlotView], models: Iterable[str], *, draining: bool) -> dict[str, int]:
     """Count the children that can take a task of each model: all that have loaded, none while draining."""
-    loaded = sum(view.state in (State.IDLE, State.BUSY) for view in views)
+    loaded = sum(view.state in (State.IDLE, State.CLAIMING, State.BUSY) for view in views)
     return dict.fromkeys(models, 0 if draining else loaded)
 
 

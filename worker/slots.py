@@ -16,11 +16,11 @@ from uuid import UUID
 
 FLAGS = struct.Struct("<Q")  # of the whole worker, ahead of the slots: 1 while it drains
 SEQUENCE = struct.Struct("<Q")  # aligned, as every size here is a multiple of 8: the processor writes it at once
-RECORD = struct.Struct("<Bi16sqdd403s")  # state, pid, task id, token, since, limit, reason
-REASON_BYTES = 403
+RECORD = struct.Struct("<Bi16s16sqdd387s")  # state, pid, task id, nonce, token, since, limit, reason
+REASON_BYTES = 387
 SLOT_BYTES = SEQUENCE.size + 2 * RECORD.size
 LOOKS = 50  # a look fails if two writes overtake it; no child writes that fast for long
-NO_TASK = UUID(int=0)
+NONE = UUID(int=0)
 
 
 class State(IntEnum):
@@ -29,8 +29,9 @@ class State(IntEnum):
     ABSENT = 0  # no child has started here yet
     LOADING = 1  # loads its models
     IDLE = 2
-    BUSY = 3  # runs a task it has claimed
-    BROKEN = 4  # cannot load a model; `reason` says why
+    CLAIMING = 3  # has asked for a task, and does not know the answer
+    BUSY = 4  # runs a task it has claimed
+    BROKEN = 5  # cannot load a model; `reason` says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,12 @@ class SlotView:
     index: int
     state: State
     pid: int
-    task: str  # of a BUSY child
-    token: int
+    task: str  # of a CLAIMING or BUSY child
+    token: int  # of a BUSY child
     since: float  # when the state began
     limit: float  # seconds a BUSY child may take
     reason: str  # of a BROKEN child
+    nonce: str = ""  # of a CLAIMING or BUSY child: which request to claim it made
 
     def is_overdue(self, now: float) -> bool:
         """Tell whether the running task is past its hard time limit."""
@@ -72,7 +74,15 @@ class Slots:
         return bool(FLAGS.unpack_from(self._memory, 0)[0])
 
     def write(
-        self, index: int, state: State, *, task: str = "", token: int = 0, limit: float = 0.0, reason: str = ""
+        self,
+        index: int,
+        state: State,
+        *,
+        task: str = "",
+        nonce: str = "",
+        token: int = 0,
+        limit: float = 0.0,
+        reason: str = "",
     ) -> None:
         """Say what this process, the child of slot `index`, does from now on."""
         start, sequence = self._start(index), self._sequence(index)
@@ -81,7 +91,8 @@ class Slots:
             _record(start, sequence + 1),
             state,
             os.getpid(),
-            (UUID(task) if task else NO_TASK).bytes,
+            _packed(task),
+            _packed(nonce),
             token,
             time.monotonic(),
             limit,
@@ -122,15 +133,21 @@ def _record(start: int, sequence: int) -> int:
     return start + SEQUENCE.size + (sequence % 2) * RECORD.size
 
 
-def _view(index: int, record: tuple[int, int, bytes, int, float, float, bytes]) -> SlotView:
-    state, pid, task, token, since, limit, reason = record
+def _packed(id: str) -> bytes:
+    return (UUID(id) if id else NONE).bytes
+
+
+def _view(index: int, record: tuple[int, int, bytes, bytes, int, float, float, bytes]) -> SlotView:
+    state, pid, task, nonce, token, since, limit, reason = record
+    at_a_task = state in (State.CLAIMING, State.BUSY)
     return SlotView(
         index=index,
         state=State(state),
         pid=pid,
-        task=str(UUID(bytes=task)) if state == State.BUSY else "",
+        task=str(UUID(bytes=task)) if at_a_task else "",
         token=token,
         since=since,
         limit=limit,
         reason=reason.rstrip(b"\0").decode(errors="replace"),
+        nonce=str(UUID(bytes=nonce)) if at_a_task else "",
     )

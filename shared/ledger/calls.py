@@ -163,10 +163,13 @@ def release(id: str, token: int) -> Call[bool]:
     return Call("release", (id, token), bool)
 
 
-def abandon(id: str, token: int, max_attempts: int, retention_ms: int) -> Call[Status | None]:
-    """Take a task back from a child known to be dead; return its new status, or None if the claim is not held."""
+def abandon(id: str, nonce: str, max_attempts: int, retention_ms: int) -> Call[Status | None]:
+    """Take a task back from a child known to be dead; return its new status, or None if the claim is not held.
+
+    By the claim's nonce, since the child may have died before it heard which attempt it had won, or whether it had.
+    """
     return Call(
-        "abandon", (id, token, max_attempts, retention_ms), lambda reply: Status(reply.decode()) if reply else None
+        "abandon", (id, nonce, max_attempts, retention_ms), lambda reply: Status(reply.decode()) if reply else None
     )
 
 

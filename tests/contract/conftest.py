@@ -8,8 +8,8 @@ from tests.redis_server import KINDS, RedisServer
 
 @pytest.fixture(scope="session", params=KINDS)
 def server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    """Every contract holds on Valkey 9 and on Redis 7."""
-    server = RedisServer(request.param)
+    """Every contract holds on Valkey 9 and on Redis 7. A test that turns its settings turns them back."""
+    server = RedisServer(request.param, "--busy-reply-threshold", "50")
     yield server
     server.close()
 

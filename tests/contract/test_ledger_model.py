@@ -35,6 +35,7 @@ class Reference:
     lease_expired: bool = False
     result: bytes | None = None
     claims: list[Claim] = field(default_factory=list)
+    nonces: list[str] = field(default_factory=list)  # of the claims
 
     def holds(self, token: int) -> bool:
         return self.status is Status.RUNNING and self.attempt == token
@@ -85,6 +86,8 @@ class LedgerMachine(RuleBasedStateMachine):
             task.status, task.attempt = Status.RUNNING, task.attempt + 1
             task.sighted = task.lease_expired = False
             task.claims.append(claim)
+            task.nonces.append(nonce)
+            task.nonces.append(nonce)
             assert claim.token == task.attempt
 
     @rule(id=ids, which=st.integers(0, 5), result=st.binary(max_size=20))
@@ -114,7 +117,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(id=ids, which=st.integers(0, 5))
     def abandon(self, id: str, which: int) -> None:
         task, claim = self.tasks[id], self._claim(id, which)
-        status = self.ledger.run(calls.abandon(id, claim.token, MAX_ATTEMPTS, KEPT_MS))
+        nonce = task.nonces[which % len(task.nonces)] if task.nonces else str(uuid4())
+        status = self.ledger.run(calls.abandon(id, nonce, MAX_ATTEMPTS, KEPT_MS))
         assert (status is not None) == task.holds(claim.token)
         if status is not None:
             task.lose()

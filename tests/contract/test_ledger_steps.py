@@ -70,7 +70,7 @@ def test_a_task_is_claimed_once(ledger: Ledger) -> None:
 
 def test_a_stale_token_changes_nothing(ledger: Ledger) -> None:
     id = submit(ledger)
-    stale = claim(ledger, id)
+    stale = claim(ledger, id, nonce="stale")
     assert ledger.run(calls.release(id, stale.token))
     current = claim(ledger, id)
     was = read(ledger, id)
@@ -79,7 +79,7 @@ def test_a_stale_token_changes_nothing(ledger: Ledger) -> None:
     assert not ledger.run(calls.succeed(stale, b"late", KEPT_MS))
     assert not ledger.run(calls.fail(id, stale.token, TaskError(ErrorCode.TIMEOUT, "late"), KEPT_MS))
     assert not ledger.run(calls.release(id, stale.token))
-    assert ledger.run(calls.abandon(id, stale.token, 3, KEPT_MS)) is None
+    assert ledger.run(calls.abandon(id, "stale", 3, KEPT_MS)) is None
     assert ledger.run(calls.renew([(id, stale.token)], LEASE_MS)) == {id}
     assert read(ledger, id) == was
     assert ledger.run(calls.succeed(current, b"1", KEPT_MS))

@@ -20,7 +20,7 @@ def submitted(ledger: Ledger) -> None:
 
 def claimed(ledger: Ledger) -> Claim:
     submitted(ledger)
-    return claim(ledger, ID)
+    return claim(ledger, ID, nonce="held")
 
 
 def expire(ledger: Ledger) -> None:
@@ -50,8 +50,8 @@ TAKE: list[tuple[Action, Status, Callable[[Ledger], object]]] = [
     ),
     (Action.FINISH, Status.FAILED, lambda ledger: ledger.run(calls.fail(ID, 1, ERROR, KEPT_MS))),
     (Action.RELEASE, Status.QUEUED, lambda ledger: ledger.run(calls.release(ID, 1))),
-    (Action.REAP, Status.QUEUED, lambda ledger: ledger.run(calls.abandon(ID, 1, 2, KEPT_MS))),
-    (Action.REAP, Status.FAILED, lambda ledger: ledger.run(calls.abandon(ID, 1, 1, KEPT_MS))),
+    (Action.REAP, Status.QUEUED, lambda ledger: ledger.run(calls.abandon(ID, "held", 2, KEPT_MS))),
+    (Action.REAP, Status.FAILED, lambda ledger: ledger.run(calls.abandon(ID, "held", 1, KEPT_MS))),
     (Action.EXPIRE, Status.FAILED, expire),
     (Action.CANCEL, Status.CANCELED, lambda ledger: ledger.run(calls.cancel(ID, KEPT_MS))),
 ]

@@ -33,9 +33,11 @@ async def cut_worker(scene: Scene, plan: Plan) -> Struck:
     async with unit.lock:
         pids, struck = frozenset({unit.pid or 0, *unit.children()}), now()
         proxy.cut()
+        holding = asyncio.create_task(scene.held_by(unit.pid))
         await asyncio.sleep(plan.seconds)
         proxy.heal()
-    return [Fault(plan.kind, struck, now(), hinders=True, pids=pids)]
+        healed = now()
+    return [Fault(plan.kind, struck, healed, hinders=True, pids=pids, tasks=await holding)]
 
 
 async def reset_worker(scene: Scene, plan: Plan) -> Struck:

@@ -122,12 +122,13 @@ async def _kill_worker(scene: Scene, plan: Plan, *, tree: bool) -> Struck:
     unit = scene.worker(plan)
     if not unit.pid:
         return []
-    pids, lives = frozenset({unit.pid, *unit.children()}), len(unit.lives)
+    parent, pids, lives = unit.pid, frozenset({unit.pid, *unit.children()}), len(unit.lives)
     struck = now()
     scene.fell(unit)
     unit.signal(signal.SIGKILL, tree=tree)
+    tasks = await scene.held_by(parent)
     await unit.ready_again(lives)
-    return [Fault(plan.kind, struck, struck, now(), hinders=True, pids=pids, deadly=True)]
+    return [Fault(plan.kind, struck, struck, now(), hinders=True, pids=pids, tasks=tasks, deadly=True)]
 
 
 async def _freeze_worker(scene: Scene, plan: Plan, *, tree: bool) -> Struck:
@@ -138,8 +139,10 @@ async def _freeze_worker(scene: Scene, plan: Plan, *, tree: bool) -> Struck:
         children = unit.children()
         stopped = [unit.pid, *children] if tree else [unit.pid]
         pids, struck = frozenset({unit.pid, *children}), now()
-        await _freeze(stopped, plan.seconds)
-    return [Fault(plan.kind, struck, now(), hinders=True, pids=pids, frozen=frozenset(stopped))]
+        freezing = asyncio.create_task(_freeze(stopped, plan.seconds))
+        tasks = await scene.held_by(unit.pid)
+        await freezing
+    return [Fault(plan.kind, struck, now(), hinders=True, pids=pids, tasks=tasks, frozen=frozenset(stopped))]
 
 
 async def _freeze(pids: Iterable[int], seconds: float) -> None:

@@ -1,8 +1,11 @@
 """What a fault is struck in: the system, its load, and what they look like now."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import redis
 
 from tests.faults.load import Load
 from tests.faults.logs import executions
@@ -13,6 +16,7 @@ from tests.faults.system import System
 from tests.faults.unit import Unit
 
 T = TypeVar("T")
+LEASES = "penstock:leases:tally"
 RUNNING_SECONDS = 6.0
 LONG_SECONDS = 2.9
 BUSY_SHARE = 0.8  # of the children that are hit, where there is a choice
@@ -57,6 +61,16 @@ class Scene:
             lambda: next((run for run in self.busy() if run.token == asked.token), None), within=RUNNING_SECONDS
         )
 
+    async def held_by(self, parent: int | None) -> frozenset[str]:
+        """Return the tasks whose claims a worker holds: some may have been claimed and never begun.
+
+        Nothing while the server cannot be asked; then it is itself what hinders.
+        """
+        try:
+            return await asyncio.to_thread(_held_by, self.system.server.client, parent)
+        except redis.RedisError:
+            return frozenset()
+
     def worker_of(self, run: Execution | None) -> Unit | None:
         return next((unit for unit in self.system.workers if run and unit.pid == run.parent), None)
 
@@ -81,6 +95,12 @@ class Scene:
 def pick(choice: list[T], share: float) -> T:
     """Return the item that a number from 0 up to 1 stands for."""
     return choice[int(share * len(choice))]
+
+
+def _held_by(client: redis.Redis, parent: int | None) -> frozenset[str]:
+    ids = [id.decode() for id in client.zrange(LEASES, 0, -1)]
+    holders = [client.hget(f"penstock:task:{id}", "worker") or b"" for id in ids]
+    return frozenset(id for id, holder in zip(ids, holders, strict=True) if b"-%d-" % (parent or 0) in holder)
 
 
 def now() -> float:

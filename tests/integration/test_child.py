@@ -1,5 +1,8 @@
 """One child's dealings with a real ledger, when the worker drains and when answers get lost."""
 
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +37,36 @@ class LosesAnswers:
         if call.script in self.losing:
             self.losing.remove(call.script)
             raise RedisTimeoutError("no answer")
+        return found
+
+    def close(self) -> None:
+        """Whoever made the ledger closes it."""
+
+
+@dataclass
+class DiesAtTheClaim:
+    """A ledger whose client is killed when it claims: before the server has heard of it, or after it was `won`."""
+
+    ledger: Ledger
+    won: bool
+
+    def run(self, call: Call[Any]) -> None:
+        assert call.script == "claim"
+        if self.won:
+            self.ledger.run(call)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass
+class ToldToEndAtTheClaim:
+    """A ledger whose client gets SIGTERM between the claim and its answer."""
+
+    ledger: Ledger
+
+    def run(self, call: Call[Any]) -> Any:
+        found = self.ledger.run(call)
+        if call.script == "claim":
+            os.kill(os.getpid(), signal.SIGTERM)
         return found
 
     def close(self) -> None:
@@ -117,6 +150,42 @@ def test_a_claim_is_given_up_after_a_lease(child: Child, ledger: Ledger, broker_
     assert child.slots.look(0).state is State.IDLE  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("won", [True, False], ids=["won", "not won"])
+def test_a_child_that_dies_before_it_hears_of_its_claim_leaves_word_of_it(
+    child: Child, ledger: Ledger, won: bool
+) -> None:
+    id = submit(ledger, model="echo", input=INPUT)
+    ledger.client.delete("penstock.echo")  # the message is popped
+    pid = os.fork()
+    if pid == 0:
+        child.ledger = DiesAtTheClaim(ledger, won)  # type: ignore[assignment]
+        child.run(id)
+    os.waitpid(pid, 0)
+    assert read(ledger, id).status is (Status.RUNNING if won else Status.QUEUED)
+
+    child.start(0)
+
+    task = read(ledger, id)
+    assert (task.status, task.attempt, task.lost) == (Status.QUEUED, int(won), int(won))
+    assert messages(ledger, "echo") == [id]
+
+
+def test_a_child_told_to_end_while_it_claims_runs_what_it_has_won(
+    child: Child, ledger: Ledger, execution_log: Path
+) -> None:
+    id = submit(ledger, model="echo", input=INPUT)
+    child.ledger = ToldToEndAtTheClaim(ledger)  # type: ignore[assignment]
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+    try:
+        with pytest.raises(SystemExit):
+            child.run(id)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert read(ledger, id).status is Status.SUCCEEDED
+    assert execution_log.read_text() == "hello\n"
+
+
 def test_a_draining_child_claims_nothing_and_puts_the_message_back(
     child: Child, ledger: Ledger, execution_log: Path
 ) -> None:
@@ -132,12 +201,13 @@ def test_a_draining_child_claims_nothing_and_puts_the_message_back(
 
 
 def test_a_message_without_a_task_to_claim_runs_nothing(child: Child, ledger: Ledger, execution_log: Path) -> None:
-    """Delivered twice, canceled, unknown: it ends at the claim."""
+    """Delivered twice, canceled, unknown, nonsense: it ends at the claim."""
     id = submit(ledger, model="echo", input=INPUT)
     claim(ledger, id)
 
     child.run(id)
     child.run("00000000-0000-4000-8000-000000000000")
+    child.run("nonsense")
 
     assert execution_log.read_text() == ""
 

@@ -1,5 +1,6 @@
 -- A worker saw its own child die: take the task back without waiting for the lease.
--- ARGV id, token, max_attempts, retention_ms. Returns the new status, or false if the claim is not held.
-local id, token = ARGV[1], ARGV[2]
-if not holds(id, token) then return false end
-return lose(id, field(id, 'model'), now_ms(), tonumber(ARGV[3]), tonumber(ARGV[4]))
+-- ARGV id, nonce, max_attempts, retention_ms. Returns the new status, or false if that claim is not held.
+local id, nonce = ARGV[1], ARGV[2]
+local task = redis.call('HMGET', TASK .. id, 'status', 'nonce', 'model')
+if task[1] ~= 'running' or task[2] ~= nonce then return false end
+return lose(id, task[3], now_ms(), tonumber(ARGV[3]), tonumber(ARGV[4]))

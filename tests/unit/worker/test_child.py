@@ -18,6 +18,7 @@ def view(state: State, limit: float = 5.0) -> SlotView:
         (None, 101.0, False),
         (view(State.ABSENT), 101.0, False),
         (view(State.IDLE), 101.0, False),
+        (view(State.CLAIMING, limit=0.0), 101.0, True),  # it may have won; the ledger knows
         (view(State.BUSY), 101.0, True),
         (view(State.BUSY), 105.1, False),  # killed for it, and the keeper says so
         (view(State.BUSY, limit=float("inf")), 9999.0, True),  # it had computed in time, and waited to publish

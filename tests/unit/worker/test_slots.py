@@ -16,23 +16,29 @@ def test_a_new_slot_is_absent() -> None:
 
 
 def test_what_is_written_is_seen() -> None:
-    slots, task = Slots(2), str(uuid4())
+    slots, task, nonce = Slots(2), str(uuid4()), str(uuid4())
 
-    slots.write(1, State.BUSY, task=task, token=7, limit=2.5)
+    slots.write(1, State.BUSY, task=task, nonce=nonce, token=7, limit=2.5)
 
     view = slots.look(1)
     assert view is not None
-    assert (view.index, view.state, view.pid, view.task, view.token, view.limit) == (
-        1,
-        State.BUSY,
-        os.getpid(),
-        task,
-        7,
-        2.5,
-    )
+    assert (view.index, view.state, view.pid) == (1, State.BUSY, os.getpid())
+    assert (view.task, view.nonce, view.token, view.limit) == (task, nonce, 7, 2.5)
     assert view.holds(task, 7)
     assert not view.holds(task, 8)
     assert slots.look(0).state is State.ABSENT  # type: ignore[union-attr]
+
+
+def test_a_task_that_is_being_claimed_is_seen_and_not_yet_held() -> None:
+    slots, task, nonce = Slots(1), str(uuid4()), str(uuid4())
+
+    slots.write(0, State.CLAIMING, task=task, nonce=nonce)
+
+    view = slots.look(0)
+    assert view is not None
+    assert (view.state, view.task, view.nonce) == (State.CLAIMING, task, nonce)
+    assert not view.holds(task, 0)
+    assert not view.is_overdue(view.since + 3600)
 
 
 def test_a_child_writes_what_its_parent_reads() -> None:
