@@ -87,7 +87,6 @@ class LedgerMachine(RuleBasedStateMachine):
             task.sighted = task.lease_expired = False
             task.claims.append(claim)
             task.nonces.append(nonce)
-            task.nonces.append(nonce)
             assert claim.token == task.attempt
 
     @rule(id=ids, which=st.integers(0, 5), result=st.binary(max_size=20))
