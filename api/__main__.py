@@ -60,7 +60,8 @@ def _connect(redis_url: str) -> AsyncLedger:
 
 
 def _run(settings: Settings, schemas: dict[str, ModelSchema], ledger: AsyncLedger) -> None:
-    server = make_server(create_app(settings, schemas, ledger))
+    app = create_app(settings, schemas, ledger)
+    server = make_server(app, app.state.changes.leave)
     listener = listen(settings.api_host, settings.api_port)
     log.info("listening on %s", url(listener))
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:

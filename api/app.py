@@ -9,7 +9,10 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
+from api.changes import Changes
+from api.courier import Courier
 from api.docs import docs_routes
+from api.door import Door
 from api.envelope import BodyLimit, Envelope
 from api.ledger import BoundedLedger
 from api.openapi import openapi
@@ -28,20 +31,26 @@ def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: A
     The endpoints are plain routes and the OpenAPI document is written by api.openapi: FastAPI's own would parse and
     build every body once more, and cost a fifth of a request.
     """
-    served, bounded = ServedModels(schemas), BoundedLedger(ledger)
-    tasks = TaskEndpoints(bounded, served, settings)
+    served, bounded, changes = ServedModels(schemas), BoundedLedger(ledger), Changes(ledger)
+    courier = Courier(bounded, settings.callback_rules, settings.callback_secret, settings.callback_retry_seconds)
+    tasks = TaskEndpoints(bounded, changes, served, settings)
     app = FastAPI(
         title="Penstock",
         version=version(),
         routes=[*tasks.routes(), *StateEndpoints(bounded, served).routes(), *docs_routes("Penstock")],
-        middleware=[Middleware(Envelope), Middleware(BodyLimit, limit=settings.max_body_bytes)],
+        middleware=[
+            Middleware(Envelope),
+            Middleware(Door, keys=settings.keys),
+            Middleware(BodyLimit, limit=settings.max_body_bytes),
+        ],
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception},
-        lifespan=_closing(bounded),
+        lifespan=_background(bounded, changes, courier),
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
     )
-    document = openapi(schemas, title=app.title, version=app.version)
+    document = openapi(schemas, title=app.title, version=app.version, keys=bool(settings.keys))
+    app.state.changes = changes
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to bring one's own
     return app
 
@@ -54,12 +63,17 @@ def version() -> str:
         return "0"
 
 
-def _closing(ledger: BoundedLedger) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _background(
+    ledger: BoundedLedger, changes: Changes, courier: Courier
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
+        courier.start()
         try:
             yield
         finally:
+            await courier.stop()
+            await changes.stop()
             await ledger.close()
 
     return lifespan

@@ -10,14 +10,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from api.document import TaskDocument
+from api.document import TaskDocument, TasksDocument
+from api.parameters import SCHEMAS
 from api.problems import ProblemDocument
 from api.served import ModelDocument, ModelsDocument
 from api.state import LiveDocument, ReadyDocument
 from shared.model import ModelSchema
 
-SCHEMAS = "#/components/schemas/"
-DOCUMENTS = (TaskDocument, ProblemDocument, ModelsDocument, ModelDocument, LiveDocument, ReadyDocument)
+DOCUMENTS = (TaskDocument, TasksDocument, ProblemDocument, ModelsDocument, ModelDocument, LiveDocument, ReadyDocument)
 
 Schema = dict[str, Any]
 

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from api.eta import eta_seconds, reason
-from shared.task import ErrorCode, QueueView, Status, Task
+from shared.task import Callback, DeliveryState, ErrorCode, QueueView, Status, Task
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -38,16 +38,26 @@ class ErrorDocument(_Document):
     message: str
 
 
+class CallbackDocument(_Document):
+    """Who is told of the task's end, and what came of it."""
+
+    url: str
+    state: DeliveryState | None = Field(description="null before the task has ended")
+    attempts: int = Field(ge=0, description="how often it was tried")
+    next_attempt_at: AwareDatetime | None = Field(description="while pending")
+    answer: str | None = Field(description="what came of the latest try: a status, or a word")
+
+
 class LinksDocument(_Document):
     """Paths of what can be done next; null: not now, or not here."""
 
     self: str
-    events: str | None
+    events: str
     cancel: str | None
 
 
-class TaskDocument(_Document):
-    """A task. For the OpenAPI document and the tests; answers are rendered by `render`, which validates nothing."""
+class ListedTaskDocument(_Document):
+    """A task in a list: everything but its result."""
 
     task_id: str = Field(json_schema_extra={"format": "uuid"})
     model: str
@@ -59,13 +69,37 @@ class TaskDocument(_Document):
     attempt: int = Field(ge=0, description="how often a worker has claimed it")
     progress: ProgressDocument | None
     queue: QueueDocument | None = Field(description="only while queued")
-    result: Any = Field(description="the model's Output once succeeded, else null")
     error: ErrorDocument | None = Field(description="only when failed")
+    callback: CallbackDocument | None = Field(description="only of a task that was submitted with a `callback_url`")
     links: LinksDocument
+
+
+class TaskDocument(ListedTaskDocument):
+    """A task. For the OpenAPI document and the tests; answers are rendered by `render`, which validates nothing."""
+
+    result: Any = Field(description="the model's Output once succeeded, else null")
+
+
+class TasksDocument(_Document):
+    """A page of tasks, the newest first."""
+
+    tasks: list[ListedTaskDocument]
+    next: str | None = Field(description="the `cursor` of the next page; null on the last")
 
 
 def render(task: Task) -> bytes:
     """Return the task document as JSON. The result goes through byte for byte: it was JSON when it was stored."""
+    head, tail = around_result(task)
+    return b'%b,"result":%b,%b' % (head, task.result or b"null", tail)
+
+
+def render_listed(task: Task) -> bytes:
+    """Return the document of a task in a list, which has no result: it may be large, and there may be many."""
+    return b"%b,%b" % around_result(task)
+
+
+def around_result(task: Task) -> tuple[bytes, bytes]:
+    """Return what comes before the result in a task's document, and what comes after it."""
     head = {
         "task_id": task.id,
         "model": task.model,
@@ -78,8 +112,8 @@ def render(task: Task) -> bytes:
         "progress": _progress(task),
         "queue": None if task.queue is None else _queue(task.queue, task.lost),
     }
-    tail = {"error": _error(task), "links": links(task)}
-    return b'%b,"result":%b,%b' % (_json(head)[:-1], task.result or b"null", _json(tail)[1:])
+    tail = {"error": _error(task), "callback": _callback(task.callback), "links": links(task)}
+    return _json(head)[:-1], _json(tail)[1:]
 
 
 def instant(ms: int | None) -> str | None:
@@ -94,7 +128,7 @@ def instant(ms: int | None) -> str | None:
 def links(task: Task) -> dict[str, str | None]:
     """Return the paths of what can be done with `task`."""
     here = f"/task/{task.id}"
-    return {"self": here, "events": None, "cancel": None if task.is_final else f"{here}/cancel"}
+    return {"self": here, "events": f"{here}/events", "cancel": None if task.is_final else f"{here}/cancel"}
 
 
 def _json(part: dict[str, Any]) -> bytes:
@@ -109,6 +143,18 @@ def _progress(task: Task) -> dict[str, Any] | None:
 
 def _queue(queue: QueueView, lost: int) -> dict[str, Any]:
     return {"position": queue.position, "eta_seconds": eta_seconds(queue), "reason": reason(queue, lost)}
+
+
+def _callback(callback: Callback | None) -> dict[str, Any] | None:
+    if callback is None:
+        return None
+    return {
+        "url": callback.url,
+        "state": callback.state,
+        "attempts": callback.attempts,
+        "next_attempt_at": instant(callback.next_ms),
+        "answer": callback.answer,
+    }
 
 
 def _error(task: Task) -> dict[str, Any] | None:

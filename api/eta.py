@@ -1,6 +1,9 @@
 """When a task will start, and when it is worth asking again. Pure."""
 
 import math
+from bisect import insort
+from collections.abc import Sequence
+from statistics import fmean
 
 from shared.task import QueueView, Status, Task
 
@@ -11,13 +14,45 @@ NO_WORKERS_SECONDS = 5  # nothing will happen before someone starts a worker
 def eta_seconds(queue: QueueView) -> float | None:
     """Return in how many seconds a queued task is expected to start; None while there is nothing to go by.
 
-    `position * typical run time / slots`: a task that still waits found every slot busy, so slots fall free
-    `typical / slots` seconds apart on average, and the task starts at the `position`-th of them. Runs of very
-    different length, or a worker that joins, make it wrong; nothing is promised.
+    Its turn comes when as many slots have fallen free as its position says. The first of them do when what runs now has
+    run to its end, which is guessed from how long it has run already; after that each slot falls free again after
+    another run. Nothing is promised: a worker may join, die, or be busy with other models.
     """
-    if queue.slots == 0 or queue.typical_run_ms is None:
+    if queue.slots == 0 or not queue.run_ms:
         return None
-    return round(queue.position * queue.typical_run_ms / 1000 / queue.slots, 1)
+    return round(turn_ms(free_in_ms(queue), fmean(queue.run_ms), queue.position) / 1000, 1)
+
+
+def free_in_ms(queue: QueueView) -> list[float]:
+    """Return in how many ms each slot is expected to fall free for the first time, the soonest first."""
+    busy = sorted(remaining_ms(queue.run_ms, elapsed) for elapsed in queue.elapsed_ms)[: queue.slots]
+    others = queue.slots - len(busy)
+    # The other slots are free, or run what is not known here: another model's tasks, perhaps.
+    guess = fmean(queue.run_ms) if queue.others else 0.0
+    return sorted([*busy, *(guess * (n + 0.5) / others for n in range(others))])
+
+
+def turn_ms(free: list[float], run: float, position: int) -> float:
+    """Return when the turn of a position comes, if slots fall `free` then for the first time, and every `run` after."""
+    free = sorted(free)
+    while run > 0:
+        if free[-1] - free[0] <= run:  # from here on they take turns
+            rounds, slot = divmod(position - 1, len(free))
+            return free[slot] + rounds * run
+        if position == 1:
+            break
+        insort(free, free.pop(0) + run)
+        position -= 1
+    return free[0]
+
+
+def remaining_ms(run_ms: Sequence[int], elapsed_ms: int) -> float:
+    """Return how much longer a task is expected to run: what those took in the mean that ran for longer than it has.
+
+    One that has outrun all of them may end at any moment, or never.
+    """
+    longer = [run for run in run_ms if run > elapsed_ms]
+    return fmean(longer) - elapsed_ms if longer else 0.0
 
 
 def reason(queue: QueueView, lost: int) -> str:

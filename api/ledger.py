@@ -30,8 +30,8 @@ class BoundedLedger:
         self._breaker = Breaker()
         self._probe = Probe(ledger, self._probed)
         # Who waits for a connection waits here and not in the pool, so that a call that is canceled never has to wait
-        # for the pool to take its connection back. One connection is the probe's.
-        self._connections = asyncio.Semaphore(API_CONNECTIONS - 1)
+        # for the pool to take its connection back. One connection is the probe's, and one hears of changes.
+        self._connections = asyncio.Semaphore(API_CONNECTIONS - 2)
 
     async def run(self, call: Call[T]) -> T:
         """Run one atomic step.

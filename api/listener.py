@@ -1,9 +1,12 @@
 """Listening: the socket, and the server that answers on it until it is told to stop."""
 
+import asyncio
 import errno
 import logging
 import signal
 import socket
+from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -41,9 +44,29 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_server(app: FastAPI) -> uvicorn.Server:
-    """Return the server of `app`; its logs go where the process's go."""
-    return uvicorn.Server(
+class Server(uvicorn.Server):
+    """Tells who waits for a task when it is asked to stop: uvicorn would let open streams hold it up."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to stop."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop; called as a signal handler, so in the middle of anything."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._on_stop)
+        super().handle_exit(sig, frame)
+
+
+def make_server(app: FastAPI, on_stop: Callable[[], None]) -> Server:
+    """Return the server of `app`; its logs go where the process's go. `on_stop` is called when it begins to stop."""
+    return Server(
         uvicorn.Config(
             app,
             log_config=None,
@@ -55,7 +78,8 @@ def make_server(app: FastAPI) -> uvicorn.Server:
             lifespan="on",
             backlog=BACKLOG,
             timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        ),
+        on_stop,
     )
 
 

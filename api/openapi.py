@@ -3,22 +3,42 @@
 By hand, since FastAPI types a body only by parsing it, which would cost every request a second validation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from api.components import ModelComponents, all_schemas, document_schemas, model_components, reference
-from api.options import Options
+from api.door import OPEN
+from api.options import Listing, Options, Reading
+from api.parameters import (
+    APPLIED,
+    CACHING,
+    CONTENT_LOCATION,
+    IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
+    LAST_EVENT_ID,
+    LOCATION,
+    PREFER,
+    REPLAYED,
+    RETRY_AFTER,
+    header,
+    in_path,
+    query_parameters,
+)
 from api.problems import (
+    BAD_HEADER,
     BODY_TOO_LARGE,
     BROKEN_JSON,
     INVALID_INPUT,
+    KEY_REUSED,
     LEDGER_UNAVAILABLE,
     MEDIA_TYPE,
+    NOT_RETRYABLE,
     OWNER_FULL,
     QUEUE_FULL,
     TABLE,
     TASK_FINISHED,
     TASK_GONE,
+    UNAUTHORIZED,
     UNKNOWN_MODEL,
     UNKNOWN_TASK,
     UNSUPPORTED_MEDIA_TYPE,
@@ -27,37 +47,58 @@ from api.problems import (
 from shared.model import ModelSchema
 
 Json = dict[str, Any]
+Kinds = tuple[Kind, ...]
 
+FULL = (OWNER_FULL, QUEUE_FULL)
 SUBMIT_PROBLEMS = (
+    BAD_HEADER,
     BROKEN_JSON,
+    TASK_GONE,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID_INPUT,
-    OWNER_FULL,
-    QUEUE_FULL,
+    KEY_REUSED,
+    *FULL,
     LEDGER_UNAVAILABLE,
 )
 TASK_PROBLEMS = (UNKNOWN_TASK, TASK_GONE, INVALID_INPUT, LEDGER_UNAVAILABLE)
-WITH_RETRY_AFTER = (OWNER_FULL, QUEUE_FULL, LEDGER_UNAVAILABLE)
-RETRY_AFTER: Json = {
-    "Retry-After": {"description": "in how many seconds to ask again", "schema": {"type": "integer", "minimum": 1}}
+WITH_RETRY_AFTER = (*FULL, LEDGER_UNAVAILABLE)
+SECURITY: Json = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
-LOCATION: Json = {"Location": {"description": "the task's path", "schema": {"type": "string"}}}
 
 
-def openapi(schemas: Mapping[str, ModelSchema], *, title: str, version: str) -> Json:
-    """Return the OpenAPI document of an API that serves `schemas`, the first being the default."""
+def openapi(schemas: Mapping[str, ModelSchema], *, title: str, version: str, keys: bool = True) -> Json:
+    """Return the OpenAPI document of an API that serves `schemas`, the first being the default.
+
+    `keys` tells whether a key is asked for.
+    """
     documents = document_schemas()
     models = {name: model_components(schema, documents["TaskDocument"]) for name, schema in schemas.items()}
+    paths = {**_submit_paths(schemas, models), **_task_paths(), **_state_paths()}
+    components: Json = {
+        "schemas": all_schemas(documents, models),
+        "responses": {kind.name: _problem_response(kind) for kind in TABLE},
+    }
+    if keys:
+        components["securitySchemes"] = SECURITY
+        for path in paths.keys() - OPEN:
+            _require_key(paths[path])
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": "Long predictions behind a durable queue."},
-        "paths": {**_submit_paths(schemas, models), **_task_paths(), **_state_paths()},
-        "components": {
-            "schemas": all_schemas(documents, models),
-            "responses": {kind.name: _problem_response(kind) for kind in TABLE},
-        },
+        "paths": paths,
+        "components": components,
     }
+
+
+def _require_key(path: Json) -> None:
+    """Say of every operation of `path` that it needs a key."""
+    for name, operation in path.items():
+        if name != "parameters":
+            operation["security"] = [{scheme: []} for scheme in SECURITY]
+            operation["responses"] |= _problems((UNAUTHORIZED,))
 
 
 def _submit_paths(schemas: Mapping[str, ModelSchema], models: Mapping[str, ModelComponents]) -> Json:
@@ -67,53 +108,89 @@ def _submit_paths(schemas: Mapping[str, ModelSchema], models: Mapping[str, Model
         **named[f"/task/{default}"]["post"],
         "operationId": "submit",
         "summary": f"Submit to the default model, {default}",
+        "responses": dict(named[f"/task/{default}"]["post"]["responses"]),
     }
-    return {"/task": {"post": to_default}, **named}
+    page = _answer("A page of your tasks", reference("TasksDocument"))
+    listing = _operation("list_tasks", "List your tasks, the newest first", page, (INVALID_INPUT, LEDGER_UNAVAILABLE))
+    return {
+        "/task": {"post": to_default, "get": {**listing, "tags": ["task"], "parameters": query_parameters(Listing)}},
+        **named,
+    }
 
 
 def _submit(schema: ModelSchema, components: ModelComponents) -> Json:
     body: Json = {"schema": components.input}
     if (example := schema.example()) is not None:
         body["example"] = example
-    headers = {**LOCATION, **RETRY_AFTER}
+    headers = {**LOCATION, **REPLAYED, **APPLIED}
     return {
         "operationId": f"submit_{schema.name}",
         "summary": f"Submit to {schema.name}",
         "description": schema.description or "",
         "tags": ["task"],
-        "parameters": _option_parameters(schema.time_limit_seconds),
+        "parameters": [*query_parameters(Options, time_limit=schema.time_limit_seconds), PREFER, IDEMPOTENCY_KEY],
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {
-            "202": _answer("Accepted: it will reach a final state", components.task, headers),
+            "200": _answer("It has ended while the client waited", components.task, headers),
+            "202": _answer("Accepted: it will reach a final state", components.task, {**headers, **RETRY_AFTER}),
             **_problems(SUBMIT_PROBLEMS),
         },
     }
 
 
-def _option_parameters(longest_run: float) -> list[Json]:
-    parameters = []
-    for name, option in Options.model_json_schema()["properties"].items():
-        schema = dict(option["anyOf"][0])
-        if name == "time_limit":
-            schema["maximum"] = longest_run
-        parameters.append({"name": name, "in": "query", "description": option["description"], "schema": schema})
-    return parameters
-
-
 def _task_paths() -> Json:
-    task = reference("TaskDocument")
-    parameter = _in_path("task_id", {"type": "string", "format": "uuid"})
-    read = _operation("read_task", "Read a task", _answer("The task as it is now", task, RETRY_AFTER), TASK_PROBLEMS)
-    cancel = _operation(
-        "cancel_task",
-        "Cancel a task, queued or running; again does no harm",
-        _answer("The task, canceled", task),
-        (*TASK_PROBLEMS, TASK_FINISHED),
-    )
     return {
-        "/task/{task_id}": {"parameters": [parameter], "get": {**read, "tags": ["task"]}},
-        "/task/{task_id}/cancel": {"parameters": [parameter], "post": {**cancel, "tags": ["task"]}},
+        "/task/{task_id}": _task_path(get=_read(), delete=_forget()),
+        "/task/{task_id}/cancel": _task_path(post=_cancel()),
+        "/task/{task_id}/retry": _task_path(post=_retry()),
+        "/task/{task_id}/events": _task_path(get=_events()),
     }
+
+
+def _task_path(**operations: Json) -> Json:
+    parameter = in_path("task_id", {"type": "string", "format": "uuid"})
+    tagged = {method: {**operation, "tags": ["task"]} for method, operation in operations.items()}
+    return {"parameters": [parameter], **tagged}
+
+
+def _read() -> Json:
+    answer = _answer("The task as it is now", reference("TaskDocument"), {**RETRY_AFTER, **CACHING, **APPLIED})
+    operation = _operation("read_task", "Read a task", answer, TASK_PROBLEMS)
+    operation["responses"]["304"] = {"description": "It reads as it did", "headers": CACHING}
+    return {**operation, "parameters": [*query_parameters(Reading), PREFER, IF_NONE_MATCH]}
+
+
+def _forget() -> Json:
+    gone = {"204": {"description": "Canceled if need be, and forgotten"}}
+    responses = {**gone, **_problems(TASK_PROBLEMS)}
+    return {"operationId": "forget_task", "summary": "Cancel a task if need be, and forget it", "responses": responses}
+
+
+def _cancel() -> Json:
+    answer = _answer("The task, canceled", reference("TaskDocument"), CONTENT_LOCATION)
+    summary = "Cancel a task, queued or running; again does no harm"
+    return _operation("cancel_task", summary, answer, (*TASK_PROBLEMS, TASK_FINISHED))
+
+
+def _retry() -> Json:
+    headers = {**LOCATION, **CONTENT_LOCATION, **RETRY_AFTER}
+    accepted = {"202": _answer("Queued again", reference("TaskDocument"), headers)}
+    return {
+        "operationId": "retry_task",
+        "summary": "Have a failed or canceled task run again, under the same id",
+        "responses": {**accepted, **_problems((*TASK_PROBLEMS, NOT_RETRYABLE, *FULL))},
+    }
+
+
+def _events() -> Json:
+    stream = {
+        "description": "Events: `task` with the document, now and at every change; `end`; `gone` if it is forgotten",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "headers": {"Cache-Control": header("no-store", {"type": "string"})},
+    }
+    operation = _operation("watch_task", "Follow a task", stream, TASK_PROBLEMS)
+    operation["responses"]["204"] = {"description": "Its last event has been seen: there will be no other"}
+    return {**operation, "parameters": [LAST_EVENT_ID]}
 
 
 def _state_paths() -> Json:
@@ -121,7 +198,7 @@ def _state_paths() -> Json:
     return {
         "/models": {"get": _state("list_models", "What is served", "ModelsDocument", away)},
         "/models/{model}": {
-            "parameters": [_in_path("model", {"type": "string"})],
+            "parameters": [in_path("model", {"type": "string"})],
             "get": _state(
                 "read_model", "What a model takes, gives and allows", "ModelDocument", (UNKNOWN_MODEL, *away)
             ),
@@ -131,16 +208,12 @@ def _state_paths() -> Json:
     }
 
 
-def _state(id: str, summary: str, document: str, kinds: tuple[Kind, ...]) -> Json:
+def _state(id: str, summary: str, document: str, kinds: Kinds) -> Json:
     return {**_operation(id, summary, _answer(summary, reference(document)), kinds), "tags": ["service"]}
 
 
-def _operation(id: str, summary: str, answer: Json, kinds: tuple[Kind, ...]) -> Json:
+def _operation(id: str, summary: str, answer: Json, kinds: Kinds) -> Json:
     return {"operationId": id, "summary": summary, "responses": {"200": answer, **_problems(kinds)}}
-
-
-def _in_path(name: str, schema: Json) -> Json:
-    return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def _answer(description: str, schema: Json, headers: Json | None = None) -> Json:
@@ -148,7 +221,7 @@ def _answer(description: str, schema: Json, headers: Json | None = None) -> Json
     return {"description": description, "content": content, **({"headers": headers} if headers else {})}
 
 
-def _problems(kinds: tuple[Kind, ...]) -> Json:
+def _problems(kinds: Iterable[Kind]) -> Json:
     by_status: dict[int, list[Kind]] = {}
     for kind in kinds:
         by_status.setdefault(kind.status, []).append(kind)

@@ -1,13 +1,16 @@
 """The options of a submit: query parameters, so that the body stays purely the model's input. Pure."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from api.preferences import LONGEST_WAIT_SECONDS
 from api.problems import complaint, invalid
+from shared.outward import LONGEST_URL, ForbiddenError, Rule, check_url
+from shared.task import DEFAULT_PRIORITY, PRIORITIES, Status
 
-LONGEST_WAIT_SECONDS = 30 * 86400.0
+LONGEST_PATIENCE_SECONDS = 30 * 86400.0
 NAME_LENGTH = 100  # the name of an unknown parameter is the client's, and as long as they like
 
 
@@ -16,11 +19,19 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
+    priority: Annotated[
+        int,
+        Field(
+            ge=PRIORITIES[0],
+            le=PRIORITIES[-1],
+            description="of the tasks that wait for the same model, one of a higher priority is always started first",
+        ),
+    ] = DEFAULT_PRIORITY
     expires_in: Annotated[
         float | None,
         Field(
             ge=0.001,
-            le=LONGEST_WAIT_SECONDS,
+            le=LONGEST_PATIENCE_SECONDS,
             description="seconds it may wait to be started; then it fails as `expired` without being run",
         ),
     ] = None
@@ -30,6 +41,17 @@ class Options(BaseModel):
             ge=0.001,
             description="seconds it may run, at most the model's own limit; then it is killed and fails as `timeout`",
         ),
+    ] = None
+
+    callback_url: Annotated[
+        str,
+        Field(
+            max_length=LONGEST_URL, description="whom to tell of the end, if this server tells anyone; see `callback`"
+        ),
+    ] = ""
+    wait: Annotated[
+        float | None,
+        Field(ge=0, description=f"seconds to wait for the end, at most {LONGEST_WAIT_SECONDS}; like `Prefer: wait`"),
     ] = None
 
     @property
@@ -42,12 +64,77 @@ class Options(BaseModel):
         """`time_limit` as the ledger counts."""
         return _ms(self.time_limit)
 
+    def of_the_task(self) -> dict[str, object]:
+        """Return those that are the task's, not the request's."""
+        return self.model_dump(exclude={"wait"})
+
 
 NO_OPTIONS = Options()
 
 
-def read_options(parameters: Sequence[tuple[str, str]], longest_run: float) -> Options:
+class Reading(BaseModel):
+    """The query parameters of GET /task/{task_id}."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+    wait: Annotated[
+        float | None,
+        Field(ge=0, description=f"seconds to wait for the end, at most {LONGEST_WAIT_SECONDS}; like `Prefer: wait`"),
+    ] = None
+
+
+def _words(value: object) -> object:
+    return value.split(",") if isinstance(value, str) else value
+
+
+class Listing(BaseModel):
+    """The query parameters of GET /task."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    status: Annotated[
+        tuple[Status, ...],
+        BeforeValidator(_words),
+        Field(description="only tasks in one of these, separated by commas"),
+    ] = tuple(Status)
+    model: Annotated[str, Field(max_length=64, description="only tasks of this model")] = ""
+    limit: Annotated[int, Field(ge=1, le=100, description="how many tasks a page has at most")] = 20
+    cursor: Annotated[str | None, Field(pattern=r"^[1-9][0-9]{0,15}$", description="the `next` of the page before")] = (
+        None
+    )
+
+
+Query = TypeVar("Query", bound=BaseModel)
+
+
+def read_options(parameters: Sequence[tuple[str, str]], longest_run: float, rules: Sequence[Rule] = ()) -> Options:
     """Return the options in the query `parameters` of a submit to a model that may run for `longest_run` seconds.
+
+    `rules` say where callbacks may go.
+
+    Raises:
+        Problem: invalid-input.
+    """
+    options = read_query(Options, parameters)
+    if options.time_limit is not None and options.time_limit > longest_run:
+        raise invalid([_complaint("time_limit", f"The model's own limit is {longest_run:g} s", "less_than_equal")])
+    if options.callback_url:
+        _require_allowed(options.callback_url, rules)
+    return options
+
+
+def _require_allowed(url: str, rules: Sequence[Rule]) -> None:
+    """Refuse now what the courier would refuse later; what a host resolves to is looked at then."""
+    if not rules:
+        raise invalid([_complaint("callback_url", "This server tells nobody of a task's end", "callback_off")])
+    try:
+        check_url(url, rules)
+    except ForbiddenError as error:
+        raise invalid([_complaint("callback_url", f"Not allowed: {error}", "callback_forbidden")]) from None
+
+
+def read_query(kind: type[Query], parameters: Sequence[tuple[str, str]]) -> Query:
+    """Return the query `parameters` of a request as a `kind`.
 
     Raises:
         Problem: invalid-input, naming each parameter that is unknown (one that is misspelt must not be passed over),
@@ -61,12 +148,9 @@ def read_options(parameters: Sequence[tuple[str, str]], longest_run: float) -> O
     if wrong:
         raise invalid(wrong)
     try:
-        options = Options.model_validate(dict(parameters))
+        return kind.model_validate(dict(parameters))
     except ValidationError as error:
         raise invalid([_readable(item) for item in error.errors(include_url=False, include_input=False)]) from None
-    if options.time_limit is not None and options.time_limit > longest_run:
-        raise invalid([_complaint("time_limit", f"The model's own limit is {longest_run:g} s", "less_than_equal")])
-    return options
 
 
 def _readable(item: Any) -> dict[str, Any]:

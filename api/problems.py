@@ -35,28 +35,36 @@ class Kind:
         return f"urn:penstock:problem:{self.name}" if self.name else "about:blank"
 
 
+BAD_HEADER = Kind("bad-header", 400, "A header is not as it must be")
 BROKEN_JSON = Kind("broken-json", 400, "The body is not JSON")
+UNAUTHORIZED = Kind("unauthorized", 401, "A key is needed")
 UNKNOWN_TASK = Kind("unknown-task", 404, "There is no such task")
 UNKNOWN_MODEL = Kind("unknown-model", 404, "No such model is served")
 TASK_GONE = Kind("task-gone", 410, "The task is no longer kept")
 TASK_FINISHED = Kind("task-finished", 409, "The task has finished")
+NOT_RETRYABLE = Kind("not-retryable", 409, "The task neither failed nor was canceled")
 BODY_TOO_LARGE = Kind("body-too-large", 413, "The body is too large")
 UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "The body must be JSON in UTF-8")
 INVALID_INPUT = Kind("invalid-input", 422, "The request is not valid")
+KEY_REUSED = Kind("key-reused", 422, "The Idempotency-Key came with another request before")
 OWNER_FULL = Kind("owner-full", 429, "Too many of your tasks are queued")
 INTERNAL_ERROR = Kind("internal-error", 500, "The server failed")
 QUEUE_FULL = Kind("queue-full", 503, "The queue is full")
 LEDGER_UNAVAILABLE = Kind("ledger-unavailable", 503, "The ledger is not available")
 
 TABLE = (
+    BAD_HEADER,
     BROKEN_JSON,
+    UNAUTHORIZED,
     UNKNOWN_TASK,
     UNKNOWN_MODEL,
     TASK_FINISHED,
+    NOT_RETRYABLE,
     TASK_GONE,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     INVALID_INPUT,
+    KEY_REUSED,
     OWNER_FULL,
     INTERNAL_ERROR,
     QUEUE_FULL,

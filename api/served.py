@@ -62,6 +62,7 @@ class ServedModels:
         self.default = self.names[0]
         self.validators: dict[str, Validate] = {name: s.input.model_validate_json for name, s in schemas.items()}
         self.time_limits = {name: schema.time_limit_seconds for name, schema in schemas.items()}
+        self.urls = {name: schema.urls for name, schema in schemas.items()}
         self._constant = {name: _constant(schema, name == self.default) for name, schema in schemas.items()}
 
     def require(self, name: str) -> str:

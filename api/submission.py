@@ -1,18 +1,18 @@
 """A submission: the body of a POST, checked before anything is stored. What is checked is stored as it came."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from api.problems import BROKEN_JSON, UNSUPPORTED_MEDIA_TYPE, Problem, invalid_body
+from api.problems import BROKEN_JSON, UNSUPPORTED_MEDIA_TYPE, Problem, invalid, invalid_body
+from shared.outward import ForbiddenError, Rule, check_url
 
-Validate = Callable[[bytes], Any]  # an Input's model_validate_json
+Validate = Callable[[bytes], BaseModel]  # an Input's model_validate_json
 
 
-async def read_body(request: Request, validate: Validate) -> bytes:
-    """Return the body of `request`, which `validate` accepts.
+async def read_body(request: Request, validate: Validate) -> tuple[bytes, BaseModel]:
+    """Return the body of `request`, and the input that `validate` makes of it.
 
     Raises:
         Problem: unsupported-media-type, broken-json, or invalid-input naming each field.
@@ -22,10 +22,25 @@ async def read_body(request: Request, validate: Validate) -> bytes:
     if not body.strip():
         raise Problem(BROKEN_JSON, "The body is empty; send the model's input as JSON, at least {}.")
     try:
-        validate(body)
+        return body, validate(body)
     except ValidationError as error:
         raise invalid_body(error) from None  # its text quotes the input, which no log needs
-    return body
+
+
+def require_fetchable(input: BaseModel, fields: Sequence[str], rules: Sequence[Rule]) -> None:
+    """Refuse an input that names a URL which its model could not fetch; what its host resolves to is looked at then.
+
+    Raises:
+        Problem: invalid-input, naming the field.
+    """
+    for name in fields:
+        url = getattr(input, name)
+        if url is None:
+            continue
+        try:
+            check_url(str(url), rules)
+        except ForbiddenError as error:
+            raise invalid([{"loc": ["body", name], "msg": f"Not allowed: {error}", "type": "url_forbidden"}]) from None
 
 
 def _require_json(request: Request) -> None:

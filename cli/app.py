@@ -20,6 +20,7 @@ from cli.supervisor import KILLED_BY_USER
 from cli.up import up as run_up
 from cli.voice import complain, say
 from cli.waiting import exit_code, wait
+from shared.keys import NAME, KeyLine, callback_secret, digest, new_key
 from shared.settings import Settings, SettingsError, load_settings
 
 app = typer.Typer(
@@ -29,11 +30,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they would print local variables, passwords among them
 )
 RUN, ASK = "Run an installation", "Use one"
+keys = typer.Typer(help="Make the keys that an installation asks for.", no_args_is_help=True)
+app.add_typer(keys, name="keys", rich_help_panel=RUN)
 
 Host = Annotated[str | None, typer.Option(help="Address to serve; PENSTOCK_API_HOST.")]
 Port = Annotated[int | None, typer.Option(help="Port to serve, 0 for any that is free; PENSTOCK_API_PORT.")]
 Concurrency = Annotated[int | None, typer.Option(help="Children of the worker; PENSTOCK_CONCURRENCY.")]
-Url = Annotated[str, typer.Option(envvar="PENSTOCK_URL", help="Where the API is.")]
+Url = Annotated[str, typer.Option(envvar="PENSTOCK_URL", help="Where the API is; a key comes from PENSTOCK_API_KEY.")]
 Timeout = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Give up waiting after this long.")]
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task_id of a task document.")]
 LOCAL = "http://127.0.0.1:8000"
@@ -94,6 +97,27 @@ def worker(
     _become("worker", options(models=models, concurrency=concurrency))
 
 
+@keys.command()
+def new(name: Annotated[str, typer.Argument(help="Whose key it is: its tasks are theirs.")]) -> None:
+    """Print a new key, once, and the line by which PENSTOCK_API_KEYS knows it."""
+    if not NAME.fullmatch(name):
+        complain(f"{name!r} is no name: 1 to 64 letters, digits, dots, dashes and underscores")
+        raise typer.Exit(EX_USAGE)
+    key = new_key()
+    say(key)
+    say(str(KeyLine(name, digest(key))))
+
+
+@keys.command()
+def secret(name: Annotated[str, typer.Argument(help="Whose; nobody's, without keys.")] = "") -> None:
+    """Print the secret by which a client knows the callbacks of its tasks, made from PENSTOCK_CALLBACK_SECRET."""
+    master = _settings().callback_secret
+    if not master:
+        complain("PENSTOCK_CALLBACK_SECRET: is empty, so nothing is signed")
+        raise typer.Exit(EX_USAGE)
+    say(callback_secret(master, name))
+
+
 @app.command(rich_help_panel=ASK)
 def submit(
     model: Annotated[str, typer.Argument(help="Name of the model.")],
@@ -105,13 +129,21 @@ def submit(
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Kill it when it has run for so long.")
     ] = None,
+    priority: Annotated[
+        int | None, typer.Option(min=0, max=3, help="The higher, the sooner; 1 unless said otherwise.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Idempotency-Key: again with the same one makes no second task.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the task is finished.")] = False,
     timeout: Timeout = None,
     url: Url = LOCAL,
 ) -> None:
     """Submit a task and print its document."""
     with _client(url) as client:
-        document = client.submit(model, read_input(input), expires_in=expires_in, time_limit=time_limit).document
+        document = client.submit(
+            model, read_input(input), key, expires_in=expires_in, time_limit=time_limit, priority=priority
+        ).document
         if wait:
             _wait(client, document["task_id"], timeout, document)
         _print(document)
@@ -129,6 +161,32 @@ def cancel(task_id: TaskId, url: Url = LOCAL) -> None:
     """Stop a task, queued or running, and print its document."""
     with _client(url) as client:
         _print(client.cancel(task_id).document)
+
+
+@app.command(rich_help_panel=ASK)
+def retry(task_id: TaskId, url: Url = LOCAL) -> None:
+    """Have a failed or canceled task run again, and print its document."""
+    with _client(url) as client:
+        _print(client.retry(task_id).document)
+
+
+@app.command(rich_help_panel=ASK)
+def forget(task_id: TaskId, url: Url = LOCAL) -> None:
+    """Cancel a task if need be, and have it forgotten."""
+    with _client(url) as client:
+        client.forget(task_id)
+
+
+@app.command(name="list", rich_help_panel=ASK)
+def list_tasks(
+    status: Annotated[str, typer.Option(help="Only tasks in one of these: queued,running,...")] = "",
+    model: Annotated[str, typer.Option(help="Only tasks of this model.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 20,
+    url: Url = LOCAL,
+) -> None:
+    """Print your tasks, the newest first."""
+    with _client(url) as client:
+        _print(client.list_tasks(status=status, model=model, limit=limit))
 
 
 @app.command(name="wait", rich_help_panel=ASK)
@@ -165,7 +223,7 @@ def _become(module: str, arguments: list[str]) -> NoReturn:
 def _client(url: str) -> Iterator[Client]:
     """Yield a client; what it complains about ends the command."""
     try:
-        with Client(url) as client:
+        with Client(url, os.environ.get("PENSTOCK_API_KEY", "")) as client:
             yield client
     except InputError as error:
         complain(str(error))

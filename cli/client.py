@@ -39,8 +39,8 @@ class Reply:
 class Client:
     """Speaks to one API. A context manager: it keeps a connection."""
 
-    def __init__(self, url: str) -> None:
-        """Take the API's URL without connecting.
+    def __init__(self, url: str, key: str = "") -> None:
+        """Take the API's URL, and the key to send if it asks for one, without connecting.
 
         Raises:
             ClientError: this is no HTTP URL.
@@ -52,6 +52,7 @@ class Client:
         self._http = httpx2.Client(
             timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             trust_env=not is_loopback(parts.hostname),  # a proxy does not reach this machine's loopback
+            headers={"Authorization": f"Bearer {key}"} if key else {},
         )
 
     def __enter__(self) -> Self:
@@ -62,8 +63,10 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def submit(self, model: str, body: bytes, **parameters: float | None) -> Reply:
+    def submit(self, model: str, body: bytes, key: str | None = None, **parameters: float | None) -> Reply:
         """Submit a task with this JSON as its input; `parameters` are those of the query that are not None.
+
+        Again with the same idempotency `key`, it is the same task.
 
         Raises:
             UnavailableError: the API did not answer, or answered 503.
@@ -74,7 +77,7 @@ class Client:
             f"/task/{quote(model, safe='')}",
             content=body,
             params={name: value for name, value in parameters.items() if value is not None},
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {}),
         )
 
     def get(self, task_id: str) -> Reply:
@@ -95,12 +98,60 @@ class Client:
         """
         return self._ask("POST", f"/task/{quote(task_id, safe='')}/cancel")
 
+    def retry(self, task_id: str) -> Reply:
+        """Have a failed or canceled task queued again.
+
+        Raises:
+            UnavailableError: the API did not answer, or answered 503.
+            ClientError: it refused: the task has not failed, there is none, ...
+        """
+        return self._ask("POST", f"/task/{quote(task_id, safe='')}/retry")
+
+    def forget(self, task_id: str) -> None:
+        """Cancel a task if need be, and have it forgotten.
+
+        Raises:
+            UnavailableError: the API did not answer, or answered 503.
+            ClientError: it refused: there is none, ...
+        """
+        response = self._request("DELETE", f"/task/{quote(task_id, safe='')}")
+        require_success(response.status_code, response.headers, _json(response))
+
+    def list_tasks(self, **parameters: str | int) -> Document:
+        """Return a page of tasks; `parameters` are those of the query that are not empty.
+
+        Raises:
+            UnavailableError: the API did not answer, or answered 503.
+            ClientError: it refused.
+        """
+        asked = {name: value for name, value in parameters.items() if value != ""}
+        response = self._request("GET", "/task", params=asked)
+        body = _json(response)
+        require_success(response.status_code, response.headers, body)
+        return dict(body)
+
     def _ask(self, method: str, path: str, **request: Any) -> Reply:
+        response = self._request(method, path, **request)
+        return read_reply(response.status_code, response.headers, _json(response))
+
+    def _request(self, method: str, path: str, **request: Any) -> httpx2.Response:
         try:
-            response = self._http.request(method, self._url + path, **request)
+            return self._http.request(method, self._url + path, **request)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise UnavailableError(f"cannot reach the API at {self._url}: {error or type(error).__name__}") from error
-        return read_reply(response.status_code, response.headers, _json(response))
+
+
+def require_success(status: int, headers: Mapping[str, str], body: Any) -> None:
+    """Pass an answer that is none of the refusals.
+
+    Raises:
+        UnavailableError: it is a 503.
+        ClientError: it is any other refusal.
+    """
+    if status == httpx2.codes.SERVICE_UNAVAILABLE:
+        raise UnavailableError(problem(status, body), retry_after(headers.get("retry-after")))
+    if not httpx2.codes.is_success(status):
+        raise ClientError(problem(status, body))
 
 
 def read_reply(status: int, headers: Mapping[str, str], body: Any) -> Reply:
@@ -110,11 +161,8 @@ def read_reply(status: int, headers: Mapping[str, str], body: Any) -> Reply:
         UnavailableError: it is a 503.
         ClientError: it is any other refusal, or no task document.
     """
+    require_success(status, headers, body)
     pause = retry_after(headers.get("retry-after"))
-    if status == httpx2.codes.SERVICE_UNAVAILABLE:
-        raise UnavailableError(problem(status, body), pause)
-    if not httpx2.codes.is_success(status):
-        raise ClientError(problem(status, body))
     if not isinstance(body, dict) or not {"task_id", "status"} <= body.keys():
         raise ClientError("the answer is no task document: is this URL a Penstock API?")
     return Reply(body, pause)

@@ -3,8 +3,9 @@
 A model's folder may be anywhere; its name is the folder's name, and its modules are imported as `models.<name>.*`
 wherever the folder is, so `from .schema import Input` works in any `model.py`. Nothing in a folder imports Penstock.
 
-    schema.py    class Input(BaseModel), class Output(BaseModel); optionally TIME_LIMIT_SECONDS, MAX_BATCH, LOAD_IN
-    model.py     class Model: __init__(self); predict(self, input[, progress]) -> Output
+    schema.py    class Input(BaseModel), class Output(BaseModel); optionally TIME_LIMIT_SECONDS, MAX_BATCH, LOAD_IN,
+                 URLS
+    model.py     class Model: __init__(self); predict(self, input[, progress][, fetch]) -> Output
 """
 
 import importlib
@@ -42,6 +43,7 @@ class ModelSchema:
     max_batch: int  # how many inputs one prediction may take; 1: no batching
     load_in: LoadIn  # child: every child loads its own copy; parent: one copy, shared by fork
     description: str | None
+    urls: tuple[str, ...] = ()  # the fields of Input with a URL that the model fetches
 
     def example(self) -> Any | None:
         """Return the first example of Input's own JSON Schema, or None."""
@@ -81,6 +83,7 @@ def read_schema(folder: Path) -> ModelSchema:
         max_batch=_whole(_positive(module, "MAX_BATCH", where, 1), "MAX_BATCH", where),
         load_in=_load_in(module, where),
         description=inspect.getdoc(module),
+        urls=_urls(module, where),
     )
 
 
@@ -141,6 +144,14 @@ def _data_class(module: ModuleType, name: str, where: Path) -> type[BaseModel]:
     if not (inspect.isclass(found) and issubclass(found, BaseModel)):
         raise ModelError(f"{where} has no pydantic model named {name}")
     return found
+
+
+def _urls(module: ModuleType, where: Path) -> tuple[str, ...]:
+    value = getattr(module, "URLS", ())
+    fields = _data_class(module, "Input", where).model_fields
+    if isinstance(value, str) or not all(name in fields for name in value):
+        raise ModelError(f"{where}: URLS names fields of Input, not {value!r}")
+    return tuple(value)
 
 
 def _positive(module: ModuleType, name: str, where: Path, default: float) -> float:

@@ -13,21 +13,44 @@ from urllib.parse import parse_qs, urlsplit
 from celery import Celery
 from kombu.serialization import dumps
 
+from shared.task import DEFAULT_PRIORITY, PRIORITIES
+
 PREDICT = "penstock.predict"  # the Celery task's name
 
 # Stand-ins for what differs between two messages. They are as long as they like: only their place matters.
 ID = "{penstock-id}"
 QUEUE = "{penstock-queue}"
 TAG = "{penstock-tag}"  # kombu's delivery tag: unique for every push, also of the same task
+LEVEL = "{penstock-level}"  # the message's place in the order of urgency, a number
+
+# Celery's Redis transport has a list for each step of urgency and pops from the first that is not empty, 0 being the
+# most urgent. These are its default steps (kombu 5.7), so a stock worker finds every list.
+LEVELS = (0, 3, 6, 9)
 
 
 def queue_name(model: str) -> str:
-    """Return the Celery queue of a model, which is also its list's key in Redis."""
+    """Return the Celery queue of a model."""
     return f"penstock.{model}"
 
 
+def list_key(model: str, priority: int = DEFAULT_PRIORITY) -> str:
+    """Return the key of the list in Redis that holds a queue's messages of one priority, as kombu names it."""
+    return f"{queue_name(model)}{list_suffix(priority)}"
+
+
+def list_suffix(priority: int) -> str:
+    """Return what kombu appends to a queue's name for a priority; nothing for the most urgent."""
+    level = level_of(priority)
+    return f"\x06\x16{level}" if level else ""
+
+
+def level_of(priority: int) -> int:
+    """Return Celery's number for one of our priorities: theirs counts down to the most urgent."""
+    return LEVELS[len(PRIORITIES) - 1 - priority]
+
+
 def message_template() -> str:
-    """Return the message as JSON text in which ID, QUEUE and TAG stand for what differs.
+    """Return the message as JSON text in which ID, QUEUE, TAG and LEVEL stand for what differs.
 
     Built by Celery's own functions, once per process. `reply_to` and `origin` name the sending process in Celery's
     messages; here they are constant, since every API process and every reaper sends the same message.
@@ -44,7 +67,7 @@ def message_template() -> str:
             origin="penstock",
         )
     content_type, content_encoding, body = dumps(message.body, serializer="json")
-    return json.dumps(
+    text = json.dumps(
         {
             "body": _base64(body),
             "content-encoding": content_encoding,
@@ -53,6 +76,7 @@ def message_template() -> str:
             "properties": _properties(message.properties),
         }
     )
+    return text.replace(f'"{LEVEL}"', LEVEL)  # the only one that is no string
 
 
 def _base64(body: str) -> str:
@@ -66,7 +90,7 @@ def _properties(given: dict[str, Any]) -> dict[str, Any]:
         "reply_to": "",
         "delivery_mode": 2,
         "delivery_info": {"exchange": "", "routing_key": QUEUE},
-        "priority": 0,
+        "priority": LEVEL,
         "body_encoding": "base64",
         "delivery_tag": TAG,
     }

@@ -7,13 +7,18 @@ a `.env` file and a secrets directory (PENSTOCK_SECRETS_DIR) are read too, the e
 import ipaddress
 import os
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.keys import KeyLine, parse_lines
+from shared.outward import Rule, parse_rules
+
 PREFIX = "PENSTOCK_"
+SHORTEST_SECRET = 32
 SHIPPED_MODELS = Path(__file__).resolve().parent.parent / "models"
 # rapidocr-onnxruntime has no release for Python 3.13: there the default leaves it out.
 DEFAULT_MODELS = ("wait", "digits", "ocr") if sys.version_info < (3, 13) else ("wait", "digits")
@@ -43,8 +48,13 @@ class Settings(BaseSettings):
     api_port: Annotated[int, Field(ge=0, le=65535)] = 8000
     auth: Annotated[
         Literal["loopback", "off"],
-        Field(description="loopback: serve this machine only; off: serve anyone who can reach the address"),
+        Field(
+            description="without keys: loopback: serve this machine only; off: serve anyone who can reach the address"
+        ),
     ] = "loopback"
+    api_keys: Annotated[
+        str, Field(repr=False, description="name:sha256hex, separated by commas or lines; `penstock keys new NAME`")
+    ] = ""
     concurrency: Annotated[int, Field(ge=1, le=1024, description="children per worker")] = os.cpu_count() or 1
     lease_seconds: Annotated[float, Field(ge=1, le=3600, description="how long a claim is believed")] = 10.0
     max_attempts: Annotated[
@@ -60,6 +70,19 @@ class Settings(BaseSettings):
     ] = 10.0
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 16 * 1024 * 1024
     max_result_bytes: Annotated[int, Field(ge=1024, description="largest result that is kept")] = 16 * 1024 * 1024
+    callback_hosts: Annotated[
+        str,
+        Field(description="where callbacks may go: https://hooks.example.com, https://*.example.com, https://*"),
+    ] = ""
+    fetch_hosts: Annotated[
+        str, Field(description="where models may fetch inputs from that come as URLs: like PENSTOCK_CALLBACK_HOSTS")
+    ] = ""
+    callback_secret: Annotated[
+        str, Field(repr=False, description="what each owner's secret for callbacks is made from, 32 characters or more")
+    ] = ""
+    callback_retry_seconds: Annotated[
+        float, Field(ge=0.1, le=3600, description="the first pause before a callback is tried again; it grows")
+    ] = 5.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("models", mode="before")
@@ -79,6 +102,33 @@ class Settings(BaseSettings):
             raise ValueError("must start with redis://, rediss:// or unix://")
         return value
 
+    @field_validator("api_keys")
+    @classmethod
+    def _lines_of_keys(cls, value: str) -> str:
+        parse_lines(value)
+        return value
+
+    @field_validator("callback_hosts", "fetch_hosts")
+    @classmethod
+    def _rules(cls, value: str) -> str:
+        parse_rules(value)
+        return value
+
+    @cached_property
+    def callback_rules(self) -> tuple[Rule, ...]:
+        """Where callbacks may go; nowhere, without a rule."""
+        return parse_rules(self.callback_hosts)
+
+    @cached_property
+    def fetch_rules(self) -> tuple[Rule, ...]:
+        """Where models may fetch inputs from; nowhere, without a rule."""
+        return parse_rules(self.fetch_hosts)
+
+    @cached_property
+    def keys(self) -> tuple[KeyLine, ...]:
+        """The keys that are asked for; without one, nobody is asked."""
+        return parse_lines(self.api_keys)
+
     @property
     def retention_ms(self) -> int:
         """How long a finished task is kept, in ms, as the ledger counts."""
@@ -90,11 +140,24 @@ class Settings(BaseSettings):
         return int(self.lease_seconds * 1000)
 
     @model_validator(mode="after")
+    def _callbacks_are_signed(self) -> Self:
+        if self.callback_rules and len(self.callback_secret) < SHORTEST_SECRET:
+            raise ValueError(
+                f"PENSTOCK_CALLBACK_SECRET has less than {SHORTEST_SECRET} characters, and PENSTOCK_CALLBACK_HOSTS "
+                "allows callbacks: each is signed with a secret made from it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _door_is_shut(self) -> Self:
-        if self.auth != "off" and not is_loopback(self.api_host):
+        if self.keys and self.auth == "off":
+            raise ValueError(
+                "PENSTOCK_AUTH is off, and PENSTOCK_API_KEYS names keys: leave out the one that is not meant"
+            )
+        if not self.keys and self.auth != "off" and not is_loopback(self.api_host):
             raise ValueError(
                 f"PENSTOCK_API_HOST is {self.api_host}, which others can reach, and no one is asked for a key: "
-                "serve 127.0.0.1, or set PENSTOCK_AUTH=off to mean it"
+                "name keys in PENSTOCK_API_KEYS, serve 127.0.0.1, or set PENSTOCK_AUTH=off to mean it"
             )
         return self
 
@@ -130,6 +193,7 @@ def unknown_variables(environment: dict[str, str]) -> list[str]:
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {
         f"{PREFIX}SECRETS_DIR",
         f"{PREFIX}URL",
+        f"{PREFIX}API_KEY",
     }
     return sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
 

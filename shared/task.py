@@ -21,6 +21,11 @@ class Status(StrEnum):
     CANCELED = "canceled"  # a client asked for it to stop
 
 
+# How urgent a task is: of those that wait for the same model, one of a higher priority is always claimed first.
+PRIORITIES = range(4)
+DEFAULT_PRIORITY = 1
+
+
 FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
 
 
@@ -44,6 +49,7 @@ class Action(StrEnum):
     REAP = "reap"
     EXPIRE = "expire"
     CANCEL = "cancel"
+    RETRY = "retry"
 
 
 TRANSITIONS: Mapping[Action, Mapping[Status, frozenset[Status]]] = MappingProxyType(
@@ -56,6 +62,10 @@ TRANSITIONS: Mapping[Action, Mapping[Status, frozenset[Status]]] = MappingProxyT
         Action.CANCEL: {
             Status.QUEUED: frozenset({Status.CANCELED}),
             Status.RUNNING: frozenset({Status.CANCELED}),
+        },
+        Action.RETRY: {
+            Status.FAILED: frozenset({Status.QUEUED}),
+            Status.CANCELED: frozenset({Status.QUEUED}),
         },
     }
 )
@@ -82,6 +92,25 @@ class TaskError:
     message: str
 
 
+class DeliveryState(StrEnum):
+    """Where the news of a task's end is."""
+
+    PENDING = "pending"  # not delivered yet; it is tried again
+    DELIVERED = "delivered"
+    FAILED = "failed"  # given up
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Who is told of a task's end, and what came of telling them the latest."""
+
+    url: str
+    state: DeliveryState | None  # None before the task has ended
+    attempts: int  # how often it was tried
+    next_ms: int | None  # when it is tried next
+    answer: str | None  # what came of the latest try, in a word
+
+
 @dataclass(frozen=True, slots=True)
 class QueueView:
     """What the ledger knows about the wait of one queued task, all read in the same atomic step."""
@@ -89,7 +118,9 @@ class QueueView:
     position: int  # 1 is next
     slots: int  # children of live workers that serve this model
     workers: int  # live workers that serve this model
-    typical_run_ms: int | None  # median of the model's recent run times; None before the first
+    run_ms: tuple[int, ...]  # how long the model's latest successes ran, the newest first
+    elapsed_ms: tuple[int, ...]  # how long its running tasks have run, of 64 at most
+    others: int  # how many more run: of this model, or of others that may be on the same workers
 
 
 class Missing(Enum):
@@ -116,6 +147,7 @@ class Task:
     result: bytes | None  # the Output as JSON, exactly as the worker wrote it
     error: TaskError | None
     queue: QueueView | None  # only while queued
+    callback: Callback | None = None
 
     @property
     def is_final(self) -> bool:

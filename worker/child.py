@@ -18,6 +18,7 @@ from shared.settings import Settings
 from shared.task import TaskError
 from worker.composure import composed
 from worker.execution import Outcome, ServedModel, execute, within
+from worker.fetching import Fetcher
 from worker.loading import load_model
 from worker.patience import insist
 from worker.progress import ProgressReporter
@@ -38,6 +39,10 @@ class Child:
     served: dict[str, ServedModel]  # what the parent has loaded; the child adds its own
     index: int = -1
     ledger: Ledger = field(init=False)
+    fetch: Fetcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fetch = Fetcher(self.settings.fetch_rules, self.settings.max_body_bytes)
 
     def start(self, index: int) -> None:
         """Load what is still missing and say so in the slot. A model that fails to load leaves the slot BROKEN."""
@@ -120,7 +125,7 @@ class Child:
         busy(limit=time_limit(served.schema.time_limit_seconds, claim.time_limit_ms))
         with structlog.contextvars.bound_contextvars(attempt=claim.token):
             log.debug("claimed", model=claim.model)
-            outcome = execute(served, claim.input, ProgressReporter(self.ledger, claim))
+            outcome = execute(served, claim.input, ProgressReporter(self.ledger, claim), self.fetch)
             outcome = within(outcome, self.settings.max_result_bytes)
             # Computed in time: how long Redis may now be away is no matter of the model's time limit.
             busy(limit=math.inf)

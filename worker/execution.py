@@ -9,7 +9,7 @@ from pydantic_core import PydanticSerializationError
 
 from shared.model import ModelSchema
 from shared.task import ErrorCode, TaskError
-from worker.loading import LoadedModel, ReportProgress
+from worker.loading import Fetch, LoadedModel, ReportProgress
 
 LONGEST_SENTENCE = 300
 log = structlog.get_logger()
@@ -27,13 +27,13 @@ Outcome = bytes | TaskError
 """The Output as JSON, or why there is none."""
 
 
-def execute(served: ServedModel, input: bytes, progress: ReportProgress) -> Outcome:
+def execute(served: ServedModel, input: bytes, progress: ReportProgress, fetch: Fetch) -> Outcome:
     """Compute one prediction. `input` is JSON that the API has validated against the same schema."""
     try:
         parsed = served.schema.input.model_validate_json(input)
     except ValidationError as error:
         return _failed("The worker's Input refuses what the API's accepted: their schemas differ.", error)
-    return _guarded(lambda: served.model.predict(parsed, progress), served.schema.output)
+    return _guarded(lambda: served.model.predict(parsed, progress, fetch), served.schema.output)
 
 
 def _guarded(predict: Callable[[], object], output: type[BaseModel]) -> Outcome:

@@ -2,14 +2,24 @@
 
 import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import cv2
 from rapidocr_onnxruntime import RapidOCR
 
+from .image_header import read_image_header
 from .page import read_page, with_margin
 from .schema import Input, Line, Output, decode_image
+
+
+def fetch_nothing(_: str) -> bytes:
+    """Stand in for what fetches a URL, where this model is used by itself.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError("nothing is fetched from a URL here")
 
 
 class Model:
@@ -21,19 +31,32 @@ class Model:
         cv2.setNumThreads(threads)
         self._reader = RapidOCR(intra_op_num_threads=threads, inter_op_num_threads=threads, text_score=0.0)
 
-    def predict(self, input: Input) -> Output:
+    def predict(self, input: Input, *, fetch: Callable[[str], bytes] = fetch_nothing) -> Output:
         """Read an image.
 
         Raises:
-            ValueError: the image cannot be decoded.
+            ValueError: the image cannot be fetched or decoded.
         """
-        page = read_page(decode_image(input.image))
+        page = read_page(load_image(input, fetch))
         height, width = page.shape[:2]
         found, _ = self._reader(with_margin(page))
         lines = [to_line(each, width, height) for each in found or []]
         kept = [line for line in lines if line.text and line.confidence >= input.min_confidence]
         ordered = in_reading_order(kept)
         return Output(lines=tuple(ordered), text="\n".join(line.text for line in ordered))
+
+
+def load_image(input: Input, fetch: Callable[[str], bytes]) -> bytes:
+    """Return the file that `input` has or names.
+
+    Raises:
+        ValueError: it cannot be fetched, or is no image that is read here.
+    """
+    if input.url is None:
+        return decode_image(input.image or "")
+    data = fetch(input.url)
+    read_image_header(data)  # of an image in the request this has been looked at before it was accepted
+    return data
 
 
 def thread_count(wanted: str, cores: int) -> int:

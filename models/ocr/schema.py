@@ -1,14 +1,15 @@
 """Reads the text of an image: a photographed, scanned or rendered page, line by line, with where each line is."""
 
 import base64
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from .image_header import read_image_header
 
 TIME_LIMIT_SECONDS = 120
 LOAD_IN = "child"  # onnxruntime does not survive a fork
+URLS = ("url",)
 
 MAX_IMAGE_CHARS = 14_000_000
 
@@ -44,7 +45,7 @@ Point = tuple[float, float]
 
 
 class Input(BaseModel):
-    """One image to read."""
+    """One image to read, in the request or at a URL."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -55,18 +56,28 @@ class Input(BaseModel):
     )
 
     image: Annotated[
-        str,
+        Annotated[str, Field(min_length=1, max_length=MAX_IMAGE_CHARS), AfterValidator(_is_image)] | None,
         Field(
-            min_length=1,
-            max_length=MAX_IMAGE_CHARS,
             description="a PNG or JPEG in base64, at most 10000 pixels a side and 40 million in all",
             json_schema_extra={"contentEncoding": "base64"},
         ),
-        AfterValidator(_is_image),
-    ]
+    ] = None
+    url: Annotated[
+        Annotated[str, Field(min_length=1, max_length=2048)] | None,
+        Field(
+            description="where to fetch the image instead, if this server fetches anything",
+            json_schema_extra={"format": "uri"},
+        ),
+    ] = None
     min_confidence: Annotated[
         float, Field(strict=True, ge=0, le=1, description="leave out lines that the model is less sure of")
     ] = 0.5
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Self:
+        if (self.image is None) == (self.url is None):
+            raise ValueError("give either image or url")
+        return self
 
 
 class Line(BaseModel):

@@ -10,7 +10,19 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from shared.ledger.scripts import FIELDS
-from shared.task import ErrorCode, Missing, Progress, QueueView, Status, Task, TaskError
+from shared.task import (
+    DEFAULT_PRIORITY,
+    PRIORITIES,
+    Callback,
+    DeliveryState,
+    ErrorCode,
+    Missing,
+    Progress,
+    QueueView,
+    Status,
+    Task,
+    TaskError,
+)
 
 T = TypeVar("T")
 Argument = str | bytes | int | float
@@ -33,8 +45,19 @@ class Submission:
     model: str
     input: bytes  # JSON, checked
     owner: str = ""  # who may see it; empty while no one is asked for a key
+    priority: int = DEFAULT_PRIORITY
     time_limit_ms: int | None = None  # how long it may run; None: as long as the model allows
     expires_in_ms: int | None = None  # how long it may wait to be claimed for the first time; None: for ever
+    key: "Key | None" = None
+    callback: str = ""  # the URL to tell of every end of the task; empty: none
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What makes a submit that is sent again the same submit (Idempotency-Key)."""
+
+    digest: str  # of the key that the client chose
+    fingerprint: str  # of everything that was asked for; the same key with another one is a client's mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +85,33 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """A submit that had been accepted before under the same key; nothing new was stored."""
+
+    task: Task | Missing  # as it is now; GONE if it was forgotten
+
+
+class KeyReused:
+    """A submit whose key had come with another request before; nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What came of asking for a task to be run again."""
+
+    task: Task | Missing
+    accepted: bool  # False: it is neither failed nor canceled, or there is no such task
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of an owner's tasks, the newest first, without their results."""
+
+    tasks: tuple[Task, ...]
+    before: int | None  # what to ask for the next part with; None: there is no more
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """The right to run a task: what a child needs to compute it and to prove that it may publish."""
 
@@ -84,6 +134,20 @@ class ModelCensus:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """What is to be told of one end of a task, and to whom."""
+
+    task_id: str
+    end: int  # which of the task's ends: more than one, if it was retried
+    attempt: int  # which try to deliver it
+    url: str
+    owner: str
+    model: str
+    status: Status
+    finished_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the reaper did about one task: queued again, failed, expired, or its message resent."""
 
@@ -91,15 +155,23 @@ class Verdict:
     outcome: str
 
 
-def submit(submission: Submission, admission: Admission, retention_ms: int) -> Call[Task | Refusal]:
+Submitted = Task | Replay | Refusal | KeyReused
+
+
+def submit(submission: Submission, admission: Admission, retention_ms: int) -> Call[Submitted]:
     """Accept a task: record, place in the queue and message. The same id again returns the task that is there."""
+    key = submission.key
     arguments = (
         submission.id,
         submission.model,
         submission.owner,
         submission.input,
+        tier(submission.priority),
         _or_empty(submission.time_limit_ms),
         _or_empty(submission.expires_in_ms),
+        key.digest if key else "",
+        key.fingerprint if key else "",
+        submission.callback,
         admission.max_queued,
         _or_empty(admission.max_queued_of_owner),
         retention_ms,
@@ -107,14 +179,39 @@ def submit(submission: Submission, admission: Admission, retention_ms: int) -> C
     return Call("submit", arguments, lambda reply: _submitted(submission.id, reply))
 
 
-def read(id: str, retention_ms: int) -> Call[Task | Missing]:
-    """Return the task as it is now, or why there is none."""
-    return Call("read", (id, retention_ms), lambda reply: _maybe_task(id, reply))
+def read(id: str, owner: str, retention_ms: int) -> Call[Task | Missing]:
+    """Return the task as it is now, or why there is none. Another owner's is UNKNOWN, here and in what follows."""
+    return Call("read", (id, owner, retention_ms), lambda reply: _maybe_task(id, reply))
 
 
-def cancel(id: str, retention_ms: int) -> Call[Task | Missing]:
+def list_tasks(
+    owner: str,
+    retention_ms: int,
+    *,
+    limit: int,
+    before: int | None = None,
+    model: str = "",
+    statuses: Iterable[Status] = Status,
+) -> Call[Page]:
+    """Return at most `limit` tasks of an owner: of one model or all, in these statuses, older than page `before`."""
+    arguments = (owner, limit, _or_empty(before), retention_ms, model, *statuses)
+    return Call("list", arguments, lambda reply: _page(limit, reply))
+
+
+def cancel(id: str, owner: str, retention_ms: int) -> Call[Task | Missing]:
     """Stop a queued or running task; return it (its status tells what became of it), or why there is none."""
-    return Call("cancel", (id, retention_ms), lambda reply: _maybe_task(id, reply))
+    return Call("cancel", (id, owner, retention_ms), lambda reply: _maybe_task(id, reply))
+
+
+def retry(id: str, owner: str, admission: Admission, retention_ms: int) -> Call[Retry | Refusal]:
+    """Have a failed or canceled task queued again, if one more task may wait."""
+    arguments = (id, owner, admission.max_queued, _or_empty(admission.max_queued_of_owner), retention_ms)
+    return Call("retry", arguments, lambda reply: _retry(id, reply))
+
+
+def forget(id: str, owner: str, retention_ms: int) -> Call[Missing | None]:
+    """Cancel a task if need be and drop its record; return why there was none to forget, if so."""
+    return Call("forget", (id, owner, retention_ms), lambda reply: None if reply == 1 else _missing(reply))
 
 
 def claim(id: str, worker: str, nonce: str, lease_ms: int, retention_ms: int) -> Call[Claim | None]:
@@ -178,6 +275,17 @@ def reap(max_attempts: int, retention_ms: int, sighting_ms: int, missing_ms: int
     return Call("reap", (max_attempts, retention_ms, sighting_ms, missing_ms), _verdicts)
 
 
+def collect(limit: int, hold_ms: int) -> Call[tuple[Delivery, ...]]:
+    """Take at most `limit` deliveries that are due; nobody else is given them for `hold_ms`, and then somebody is."""
+    return Call("collect", (limit, hold_ms), lambda rows: tuple(map(_delivery, rows)))
+
+
+def settle(delivery: Delivery, state: DeliveryState, pause_ms: int | None, answer: str) -> Call[bool]:
+    """Note what came of a try; False (and nothing written) if another try has been begun, or the task was forgotten."""
+    name = f"{delivery.task_id}:{delivery.end}"
+    return Call("settle", (name, delivery.attempt, state, _or_empty(pause_ms), answer), bool)
+
+
 def census(models: Sequence[str]) -> Call[dict[str, ModelCensus]]:
     """Count, for each model, tasks, workers and slots."""
     return Call("census", tuple(models), lambda reply: dict(zip(models, map(_model_census, reply), strict=True)))
@@ -200,17 +308,49 @@ def _model_census(row: Any) -> ModelCensus:
     return ModelCensus(queued, running, workers, slots, typical)
 
 
-def _submitted(id: str, reply: Any) -> Task | Refusal:
-    if not isinstance(reply[0], bytes):
-        return _task(id, reply)
+def tier(priority: int) -> int:
+    """Return the ledger's number for a priority: 0 is the most urgent."""
+    return len(PRIORITIES) - 1 - priority
+
+
+def _submitted(id: str, reply: Any) -> Submitted:
+    match reply:
+        case b"accepted", task:
+            return _task(id, task)
+        case b"replayed", first, task:
+            return Replay(_maybe_task(first.decode(), task))
+        case (b"key_reused",):
+            return KeyReused()
+        case _:
+            return _refusal(reply)
+
+
+def _retry(id: str, reply: Any) -> Retry | Refusal:
+    match reply:
+        case b"absent", why:
+            return Retry(_missing(why), accepted=False)
+        case (b"retried" | b"unmoved") as word, task:
+            return Retry(_task(id, task), accepted=word == b"retried")
+        case _:
+            return _refusal(reply)
+
+
+def _refusal(reply: Any) -> Refusal:
     full, queued, ms_per_claim = reply
     return Refusal(Full(full.decode()), queued, ms_per_claim)
 
 
+def _page(limit: int, rows: Any) -> Page:
+    tasks = tuple(_task(id.decode(), task) for id, _, task in rows if task)
+    return Page(tasks, rows[-1][1] if len(rows) == limit else None)
+
+
 def _maybe_task(id: str, reply: Any) -> Task | Missing:
-    if not reply:
-        return Missing.UNKNOWN
-    return Missing.GONE if reply == b"gone" else _task(id, reply)
+    return _task(id, reply) if isinstance(reply, list) else _missing(reply)
+
+
+def _missing(reply: bytes | None) -> Missing:
+    return Missing.GONE if reply == b"gone" else Missing.UNKNOWN
 
 
 def _or_empty(value: int | None) -> int | str:
@@ -218,8 +358,8 @@ def _or_empty(value: int | None) -> int | str:
 
 
 def _task(id: str, reply: Any) -> Task:
-    values, queue = reply
-    field = dict(zip(FIELDS, values, strict=True))
+    values, queue, *callback = reply
+    field = dict(zip(FIELDS, values, strict=False))  # in a list there is no result, which is the last
     return Task(
         id=id,
         model=field["model"].decode(),
@@ -231,9 +371,31 @@ def _task(id: str, reply: Any) -> Task:
         attempt=int(field["attempt"] or 0),
         lost=int(field["lost"] or 0),
         progress=_progress(field["fraction"], field["note"]),
-        result=field["result"],
+        result=field.get("result"),
         error=_error(field["error_code"], field["error_message"]),
         queue=_queue(queue),
+        callback=_callback(callback[0]) if callback else None,
+    )
+
+
+def _callback(row: Any) -> Callback | None:
+    if not row:
+        return None
+    url, state, tries, due, answer = row
+    return Callback(
+        url=url.decode(),
+        state=DeliveryState(state.decode()) if state else None,
+        attempts=int(tries or 0),
+        next_ms=None if due is None or state != b"pending" else int(float(due)),
+        answer=answer.decode() if answer else None,
+    )
+
+
+def _delivery(row: Any) -> Delivery:
+    name, attempt, url, owner, model, status, finished = row
+    id, _, end = name.decode().rpartition(":")
+    return Delivery(
+        id, int(end), attempt, url.decode(), owner.decode(), model.decode(), Status(status.decode()), int(finished)
     )
 
 
@@ -254,5 +416,5 @@ def _error(code: bytes | None, message: bytes | None) -> TaskError | None:
 def _queue(row: Any) -> QueueView | None:
     if not row:
         return None
-    position, slots, workers, typical = row
-    return QueueView(position, slots, workers, typical)
+    position, slots, workers, run_ms, elapsed_ms, others = row
+    return QueueView(position, slots, workers, tuple(map(int, run_ms)), tuple(elapsed_ms), others)

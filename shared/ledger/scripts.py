@@ -1,11 +1,12 @@
 """The ledger's Lua scripts, complete: the preamble with the rules of `shared.task` filled in, then each body."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
-from shared.queue import ID, QUEUE, TAG, message_template
-from shared.task import TRANSITIONS, Action, Status
+from shared.queue import ID, LEVEL, LEVELS, QUEUE, TAG, list_suffix, message_template
+from shared.task import PRIORITIES, TRANSITIONS, Action, Status
 
 # The order in which `read` returns a task's fields; calls.py reads them by these names.
 FIELDS = (
@@ -19,10 +20,11 @@ FIELDS = (
     "lost",
     "fraction",
     "note",
-    "result",
     "error_code",
     "error_message",
+    "result",
 )
+LISTED = FIELDS[:-1]  # a list has no results: each may be as large as PENSTOCK_MAX_RESULT_BYTES
 
 
 # What each script may do although the server is short of memory, or refuses writes. Without a word here it is refused
@@ -32,6 +34,8 @@ FLAGS = {
     "claim": "",
     "read": "no-writes",
     "census": "no-writes",
+    "list": "no-writes",
+    "retry": "",
 }
 
 
@@ -46,8 +50,11 @@ def _preamble() -> str:
     return (
         _text("schema")
         .replace("%%ALLOWED%%", lua_allowed(TRANSITIONS))
-        .replace("%%FIELDS%%", "{" + ", ".join(map(lua_string, FIELDS)) + "}")
+        .replace("%%FIELDS%%", lua_list(FIELDS))
+        .replace("%%LISTED%%", lua_list(LISTED))
         .replace("%%MESSAGE%%", lua_message(message_template()))
+        .replace("%%SUFFIXES%%", lua_list(map(list_suffix, reversed(PRIORITIES))))
+        .replace("%%LEVELS%%", "{" + ", ".join(map(str, LEVELS)) + "}")
     )
 
 
@@ -67,16 +74,22 @@ def lua_allowed(transitions: Mapping[Action, Mapping[Status, frozenset[Status]]]
 
 
 def lua_message(template: str) -> str:
-    """Render a message template as a Lua expression over the variables `id`, `queue` and `tag`."""
+    """Render a message template as a Lua expression over the variables `id`, `queue`, `tag` and `level`."""
     expression = lua_string(template)
-    for stand_in, variable in ((ID, "id"), (QUEUE, "queue"), (TAG, "tag")):
+    for stand_in, variable in ((ID, "id"), (QUEUE, "queue"), (TAG, "tag"), (LEVEL, "level")):
         expression = expression.replace(stand_in, f"' .. {variable} .. '")
     return expression
 
 
+def lua_list(texts: Iterable[str]) -> str:
+    """Render texts as a Lua table of strings."""
+    return "{" + ", ".join(map(lua_string, texts)) + "}"
+
+
 def lua_string(text: str) -> str:
     """Quote `text` as a Lua string."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return "'" + re.sub(r"[\x00-\x09\x0b-\x1f]", lambda found: f"\\{ord(found[0]):03d}", escaped) + "'"
 
 
 def _table(items: Iterable[tuple[str, str]]) -> str:

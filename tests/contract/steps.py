@@ -5,9 +5,10 @@ from typing import Any
 from uuid import uuid4
 
 from shared.ledger import calls
-from shared.ledger.calls import Admission, Claim, Refusal, Submission
+from shared.ledger.calls import Admission, Claim, Retry, Submission, Submitted
 from shared.ledger.connection import Ledger
-from shared.task import Task
+from shared.queue import list_key
+from shared.task import PRIORITIES, ErrorCode, Task, TaskError
 
 KEPT_MS = 60_000
 LEASE_MS = 60_000
@@ -23,7 +24,7 @@ def try_to_submit(
     input: bytes = b"{}",
     admission: Admission = EVERYTHING,
     **more: Any,
-) -> Task | Refusal:
+) -> Submitted:
     """Submit a task; `more` are the optional fields of a Submission."""
     return ledger.run(calls.submit(Submission(id or str(uuid4()), model, input, **more), admission, KEPT_MS))
 
@@ -44,8 +45,8 @@ def claim(ledger: Ledger, id: str, lease_ms: int = LEASE_MS, nonce: str = "") ->
     return won
 
 
-def read(ledger: Ledger, id: str) -> Task:
-    task = ledger.run(calls.read(id, KEPT_MS))
+def read(ledger: Ledger, id: str, owner: str = "") -> Task:
+    task = ledger.run(calls.read(id, owner, KEPT_MS))
     assert isinstance(task, Task)
     return task
 
@@ -60,7 +61,23 @@ def reap(ledger: Ledger, max_attempts: int = 3, sighting_ms: int = 0, missing_ms
 
 def messages(ledger: Ledger, model: str = "wait") -> list[str]:
     """The ids in Celery's queue, the next to be popped first."""
-    return [json.loads(text)["headers"]["id"] for text in reversed(ledger.client.lrange(f"penstock.{model}", 0, -1))]
+    lists = (ledger.client.lrange(list_key(model, priority), 0, -1) for priority in reversed(PRIORITIES))
+    return [json.loads(text)["headers"]["id"] for texts in lists for text in reversed(texts)]
+
+
+def fail(ledger: Ledger, id: str) -> None:
+    """Claim a task and let it fail."""
+    error = TaskError(ErrorCode.MODEL_ERROR, "The model raised KeyError.")
+    assert ledger.run(calls.fail(id, claim(ledger, id).token, error, KEPT_MS))
+
+
+def retry(ledger: Ledger, id: str, owner: str = "") -> Task:
+    """Have a task queued again."""
+    found = ledger.run(calls.retry(id, owner, EVERYTHING, KEPT_MS))
+    assert isinstance(found, Retry)
+    assert found.accepted
+    assert isinstance(found.task, Task)
+    return found.task
 
 
 def expire_lease(ledger: Ledger, id: str, model: str = "wait") -> None:

@@ -40,7 +40,7 @@ def test_an_owner_has_a_share_of_all_queues(ledger: Ledger) -> None:
     assert refusal(ledger, ONE_EACH, owner="ann", model="digits") == Refusal(Full.OWNER, 1, None)
     assert isinstance(try_to_submit(ledger, owner="bob", admission=ONE_EACH), Task)
 
-    ledger.run(calls.cancel(first, KEPT_MS))
+    ledger.run(calls.cancel(first, "ann", KEPT_MS))
     assert isinstance(try_to_submit(ledger, owner="ann", admission=ONE_EACH), Task)
 
 

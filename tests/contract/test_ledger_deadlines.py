@@ -50,7 +50,7 @@ def test_it_is_never_run(ledger: Ledger) -> None:
 def test_it_cannot_be_canceled_any_more(ledger: Ledger) -> None:
     task = overdue(ledger)
 
-    assert ledger.run(calls.cancel(task.id, KEPT_MS)) == task
+    assert ledger.run(calls.cancel(task.id, "", KEPT_MS)) == task
 
 
 def test_a_task_claimed_in_time_keeps_no_deadline_even_when_it_is_queued_again(ledger: Ledger) -> None:
@@ -86,7 +86,7 @@ def test_after_its_retention_a_task_is_gone_and_later_unknown(ledger: Ledger) ->
     id = submit(ledger)
     assert ledger.run(calls.succeed(claim(ledger, id), b"1", 300))
 
-    eventually(lambda: ledger.run(calls.read(id, KEPT_MS)) is Missing.GONE, within=2)
-    assert ledger.run(calls.cancel(id, KEPT_MS)) is Missing.GONE
-    eventually(lambda: ledger.run(calls.read(id, KEPT_MS)) is Missing.UNKNOWN, within=2)
+    eventually(lambda: ledger.run(calls.read(id, "", KEPT_MS)) is Missing.GONE, within=2)
+    assert ledger.run(calls.cancel(id, "", KEPT_MS)) is Missing.GONE
+    eventually(lambda: ledger.run(calls.read(id, "", KEPT_MS)) is Missing.UNKNOWN, within=2)
     assert ledger.client.keys(f"*{id}*") == []

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from shared.ledger import calls
-from shared.ledger.calls import Claim
+from shared.ledger.calls import Claim, Retry
 from shared.ledger.connection import Ledger
-from shared.task import ErrorCode, Status, TaskError
-from tests.contract.steps import read, submit, try_to_claim
+from shared.queue import list_key
+from shared.task import PRIORITIES, ErrorCode, Missing, Status, TaskError
+from tests.contract.steps import EVERYTHING, read, submit, try_to_claim
 
 KEPT_MS = 600_000
 LEASE_MS = 600_000
@@ -25,7 +26,9 @@ ERROR = TaskError(ErrorCode.MODEL_ERROR, "The model raised KeyError.")
 class Reference:
     """One task, as the contract describes it."""
 
-    order: int
+    priority: int
+    order: int  # of arrival in the queue
+    number: int  # of submission
     status: Status = Status.QUEUED
     attempt: int = 0
     lost: int = 0
@@ -34,6 +37,7 @@ class Reference:
     sighted: bool = False
     lease_expired: bool = False
     result: bytes | None = None
+    forgotten: bool = False
     claims: list[Claim] = field(default_factory=list)
     nonces: list[str] = field(default_factory=list)  # of the claims
 
@@ -44,9 +48,13 @@ class Reference:
     def is_in_queue(self) -> bool:
         return self.status is Status.QUEUED or self.overdue
 
+    @property
+    def place(self) -> tuple[int, int]:
+        return -self.priority, self.order
+
     def has_ended(self, token: int, status: Status, error: ErrorCode | None = None) -> bool:
         """Whether this claim ended it just so: said again, it is accepted again and changes nothing."""
-        return (self.status, self.attempt, self.error) == (status, token, error)
+        return not self.forgotten and (self.status, self.attempt, self.error) == (status, token, error)
 
     def lose(self) -> None:
         self.lost += 1
@@ -65,12 +73,13 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.ledger.client.flushall()
         self.tasks: dict[str, Reference] = {}
+        self.arrivals = 0
 
-    @rule(target=ids)
-    def submit(self) -> str:
+    @rule(target=ids, priority=st.sampled_from(PRIORITIES))
+    def submit(self, priority: int) -> str:
         id = f"00000000-0000-4000-8000-{len(self.tasks):012d}"
-        submit(self.ledger, id)
-        self.tasks[id] = Reference(order=len(self.tasks))
+        submit(self.ledger, id, priority=priority)
+        self.tasks[id] = Reference(priority, order=self._arrive(), number=len(self.tasks))
         return id
 
     @rule(id=ids, again=st.booleans())
@@ -126,8 +135,27 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(id=ids)
     def cancel(self, id: str) -> None:
         task = self.tasks[id]
-        self.ledger.run(calls.cancel(id, KEPT_MS))
+        self.ledger.run(calls.cancel(id, "", KEPT_MS))
         task.overdue = False
+        if task.status in (Status.QUEUED, Status.RUNNING):
+            task.status = Status.CANCELED
+
+    @rule(id=ids)
+    def retry(self, id: str) -> None:
+        task = self.tasks[id]
+        found = self.ledger.run(calls.retry(id, "", EVERYTHING, KEPT_MS))
+        assert isinstance(found, Retry)
+        task.overdue = False
+        assert found.accepted == (not task.forgotten and task.status in (Status.FAILED, Status.CANCELED))
+        if found.accepted:
+            task.status, task.error, task.lost, task.order = Status.QUEUED, None, 0, self._arrive()
+            task.sighted = task.lease_expired = False
+
+    @rule(id=ids)
+    def forget(self, id: str) -> None:
+        task = self.tasks[id]
+        assert self.ledger.run(calls.forget(id, "", KEPT_MS)) is (Missing.GONE if task.forgotten else None)
+        task.overdue, task.forgotten = False, True
         if task.status in (Status.QUEUED, Status.RUNNING):
             task.status = Status.CANCELED
 
@@ -150,7 +178,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def expire(self, id: str) -> None:
         """Its deadline passes: whoever comes next must find it failed."""
         task = self.tasks[id]
-        if task.status is Status.QUEUED and task.attempt == 0:
+        if task.status is Status.QUEUED and task.attempt == 0 and not task.forgotten:
             self.ledger.client.hset(f"penstock:task:{id}", "deadline", read(self.ledger, id).created_ms)
             self.ledger.client.zadd("penstock:deadlines:wait", {id: 1})
             task.status, task.error, task.overdue = Status.FAILED, ErrorCode.EXPIRED, True
@@ -159,11 +187,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def decline(self, id: str) -> None:
         assert self.ledger.run(calls.decline(id)) == self.tasks[id].is_in_queue
 
-    @rule()
-    def double_a_message(self) -> None:
-        text = self.ledger.client.lindex("penstock.wait", 0)
+    @rule(priority=st.sampled_from(PRIORITIES))
+    def double_a_message(self, priority: int) -> None:
+        text = self.ledger.client.lindex(list_key("wait", priority), 0)
         if text is not None:
-            self.ledger.client.rpush("penstock.wait", text)
+            self.ledger.client.rpush(list_key("wait", priority), text)
 
     @rule()
     def reap(self) -> None:
@@ -177,21 +205,30 @@ class LedgerMachine(RuleBasedStateMachine):
                 else:
                     task.sighted = True
 
-    @rule()
-    def lose_a_message(self) -> None:
-        self.ledger.client.rpop("penstock.wait")
+    @rule(priority=st.sampled_from(PRIORITIES))
+    def lose_a_message(self, priority: int) -> None:
+        self.ledger.client.rpop(list_key("wait", priority))
 
     @invariant()
     def they_agree(self) -> None:
-        queued = sorted((t.order, id) for id, t in self.tasks.items() if t.is_in_queue)
+        queued = sorted((t.place, id) for id, t in self.tasks.items() if t.is_in_queue)
         places = {id: place for place, (_, id) in enumerate(queued, start=1)}
         position = {id: place for id, place in places.items() if self.tasks[id].status is Status.QUEUED}
         for id, reference in self.tasks.items():
+            if reference.forgotten:
+                assert self.ledger.run(calls.read(id, "", KEPT_MS)) is Missing.GONE
+                continue
             task = read(self.ledger, id)
             assert (task.status, task.attempt, task.lost) == (reference.status, reference.attempt, reference.lost)
             assert task.result == reference.result
             assert (task.error.code if task.error else None) == reference.error
             assert (task.queue.position if task.queue else None) == position.get(id)
+
+    @invariant()
+    def the_list_has_every_task_once(self) -> None:
+        listed = self.ledger.run(calls.list_tasks("", KEPT_MS, limit=100)).tasks
+        kept = sorted((t.number, id) for id, t in self.tasks.items() if not t.forgotten)
+        assert [task.id for task in listed] == [id for _, id in reversed(kept)]
 
     @invariant()
     def nothing_is_left_behind(self) -> None:
@@ -207,10 +244,19 @@ class LedgerMachine(RuleBasedStateMachine):
         """Whatever was lost on the way, a worker that does nothing but follow messages comes to every queued task."""
         for _ in range(3 * len(self.tasks) + 3):
             self.reap()
-            text = self.ledger.client.rpop("penstock.wait")
+            text = self._pop()
             if text is not None:
                 self.claim(json.loads(text)["headers"]["id"], again=False)
         assert not [task for task in self.tasks.values() if task.status is Status.QUEUED]
+
+    def _pop(self) -> bytes | None:
+        """Take the next message as a worker does: of the most urgent there is."""
+        popped = (self.ledger.client.rpop(list_key("wait", priority)) for priority in reversed(PRIORITIES))
+        return next((text for text in popped if text is not None), None)
+
+    def _arrive(self) -> int:
+        self.arrivals += 1
+        return self.arrivals
 
     def _claim(self, id: str, which: int) -> Claim:
         claims = self.tasks[id].claims

@@ -2,6 +2,7 @@
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
+from shared.queue import list_key
 from shared.task import ErrorCode, Status
 from tests.contract.steps import KEPT_MS, LEASE_MS, claim, expire_lease, messages, read, reap, submit, try_to_claim
 from tests.waiting import eventually
@@ -10,7 +11,7 @@ from tests.waiting import eventually
 def test_an_expired_lease_puts_the_task_back_at_the_head_at_the_second_sighting(ledger: Ledger) -> None:
     id, behind = submit(ledger), submit(ledger)
     claim(ledger, id)
-    ledger.client.rpop("penstock.wait")  # as the worker that claimed it did
+    ledger.client.rpop(list_key("wait"))  # as the worker that claimed it did
     expire_lease(ledger, id)
 
     assert ledger.run(calls.reap(3, KEPT_MS, 0, 60_000)) == ()
@@ -76,7 +77,7 @@ def test_a_message_popped_and_never_claimed_is_sent_again_in_order(ledger: Ledge
     ids = [submit(ledger) for _ in range(4)]
     ledger.run(calls.announce("worker", {"wait": 1}, LEASE_MS))
     for _ in range(2):
-        ledger.client.rpop("penstock.wait")
+        ledger.client.rpop(list_key("wait"))
 
     assert reap(ledger) == {ids[0]: "resent", ids[1]: "resent"}
 
@@ -87,7 +88,7 @@ def test_a_message_popped_and_never_claimed_is_sent_again_in_order(ledger: Ledge
 def test_all_messages_lost_are_all_sent_again(ledger: Ledger) -> None:
     ids = [submit(ledger) for _ in range(3)]
     ledger.run(calls.announce("worker", {"wait": 1}, LEASE_MS))
-    ledger.client.delete("penstock.wait")
+    ledger.client.delete(list_key("wait"))
 
     reap(ledger)
 
@@ -97,7 +98,7 @@ def test_all_messages_lost_are_all_sent_again(ledger: Ledger) -> None:
 def test_a_message_claimed_between_the_sightings_is_not_sent_again(ledger: Ledger) -> None:
     id = submit(ledger)
     ledger.run(calls.announce("worker", {"wait": 1}, LEASE_MS))
-    ledger.client.rpop("penstock.wait")
+    ledger.client.rpop(list_key("wait"))
     ledger.run(calls.reap(3, KEPT_MS, 0, 0))
 
     claim(ledger, id)
@@ -109,7 +110,7 @@ def test_a_message_claimed_between_the_sightings_is_not_sent_again(ledger: Ledge
 def test_messages_that_lead_nowhere_are_dropped_when_they_come_to_the_head(ledger: Ledger) -> None:
     canceled, waiting = submit(ledger), submit(ledger)
     ledger.run(calls.announce("worker", {"wait": 1}, LEASE_MS))
-    ledger.run(calls.cancel(canceled, KEPT_MS))
+    ledger.run(calls.cancel(canceled, "", KEPT_MS))
 
     assert reap(ledger) == {}
 
@@ -119,10 +120,10 @@ def test_messages_that_lead_nowhere_are_dropped_when_they_come_to_the_head(ledge
 def test_a_message_that_is_not_ours_is_left_alone(ledger: Ledger) -> None:
     submit(ledger)
     ledger.run(calls.announce("worker", {"wait": 1}, LEASE_MS))
-    ledger.client.rpush("penstock.wait", b"not JSON")
+    ledger.client.rpush(list_key("wait"), b"not JSON")
 
     assert reap(ledger) == {}
-    assert ledger.client.llen("penstock.wait") == 2
+    assert ledger.client.llen(list_key("wait")) == 2
 
 
 def test_workers_count_until_their_word_runs_out(ledger: Ledger) -> None:

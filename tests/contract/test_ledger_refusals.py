@@ -49,7 +49,7 @@ def test_without_memory_nothing_new_comes_in_and_what_runs_can_end(
     assert ledger.run(calls.succeed(held[0], b"1", KEPT_MS))
     assert ledger.run(calls.fail(held[1].id, 1, TaskError(ErrorCode.TIMEOUT, "late"), KEPT_MS))
     assert ledger.run(calls.release(held[2].id, 1))
-    ledger.run(calls.cancel(held[3].id, KEPT_MS))
+    ledger.run(calls.cancel(held[3].id, "", KEPT_MS))
     ledger.run(calls.announce("worker", {"wait": 1}, LEASE_MS))
     assert reap(ledger)[lost] == "queued"
     statuses = [read(ledger, id).status.value for id in ids]
@@ -63,7 +63,7 @@ def test_a_replica_never_says_that_there_is_no_such_task(server: RedisServer, le
     server.client.replicaof("127.0.0.1", 1)
     try:
         with pytest.raises(ReadOnlyError):
-            ledger.run(calls.read("00000000-0000-4000-8000-000000000000", KEPT_MS))
+            ledger.run(calls.read("00000000-0000-4000-8000-000000000000", "", KEPT_MS))
         with pytest.raises(ReadOnlyError):
             submit(ledger)
         assert read(ledger, known).status is Status.QUEUED
@@ -101,7 +101,7 @@ def test_the_api_too_looks_the_address_up_anew(server: RedisServer, ledger: Ledg
         server.client.replicaof("127.0.0.1", 1)
         try:
             with pytest.raises(ReadOnlyError):
-                await ledger.run(calls.cancel("00000000-0000-4000-8000-000000000000", KEPT_MS))
+                await ledger.run(calls.cancel("00000000-0000-4000-8000-000000000000", "", KEPT_MS))
         finally:
             server.client.replicaof("NO", "ONE")
         await asyncio.gather(*(ledger.run(calls.census([])) for _ in range(5)))

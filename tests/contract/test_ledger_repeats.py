@@ -2,6 +2,7 @@
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
+from shared.queue import list_key
 from shared.task import ErrorCode, Status, TaskError
 from tests.contract.steps import KEPT_MS, claim, expire_lease, messages, read, reap, submit, try_to_claim
 
@@ -71,7 +72,7 @@ def test_failing_again_is_accepted_for_the_same_reason_only(ledger: Ledger) -> N
 
 def test_a_declined_message_is_the_next_to_be_popped(ledger: Ledger) -> None:
     id, behind = submit(ledger), submit(ledger)
-    ledger.client.rpop("penstock.wait")
+    ledger.client.rpop(list_key("wait"))
 
     assert ledger.run(calls.decline(id))
 
@@ -82,7 +83,7 @@ def test_a_declined_message_is_the_next_to_be_popped(ledger: Ledger) -> None:
 def test_a_message_is_not_put_back_for_a_task_that_is_not_queued(ledger: Ledger) -> None:
     id = submit(ledger)
     claim(ledger, id)
-    ledger.client.delete("penstock.wait")
+    ledger.client.delete(list_key("wait"))
 
     assert not ledger.run(calls.decline(id))
 

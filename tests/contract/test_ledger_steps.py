@@ -15,8 +15,8 @@ from tests.waiting import eventually
 def test_an_unknown_task_is_unknown(ledger: Ledger) -> None:
     id = str(uuid4())
 
-    assert ledger.run(calls.read(id, KEPT_MS)) is Missing.UNKNOWN
-    assert ledger.run(calls.cancel(id, KEPT_MS)) is Missing.UNKNOWN
+    assert ledger.run(calls.read(id, "", KEPT_MS)) is Missing.UNKNOWN
+    assert ledger.run(calls.cancel(id, "", KEPT_MS)) is Missing.UNKNOWN
     assert try_to_claim(ledger, id) is None
     assert not ledger.run(calls.decline(id))
     assert ledger.client.keys("*") == []
@@ -120,7 +120,7 @@ def test_progress_is_seen_while_running_and_gone_after(ledger: Ledger, progress:
 def test_renewing_extends_the_leases_held_and_names_the_lost(ledger: Ledger) -> None:
     kept, canceled = submit(ledger), submit(ledger)
     held = [claim(ledger, id, lease_ms=1000) for id in (kept, canceled)]
-    ledger.run(calls.cancel(canceled, KEPT_MS))
+    ledger.run(calls.cancel(canceled, "", KEPT_MS))
     before = ledger.client.zscore("penstock:leases:wait", kept)
 
     lost = ledger.run(calls.renew([(c.id, c.token) for c in held], 50_000))
@@ -152,7 +152,7 @@ def test_a_cancellation_tells_the_worker_which_attempt(ledger: Ledger) -> None:
         pubsub.subscribe("penstock:worker:worker")
         pubsub.get_message(timeout=1)
 
-        ledger.run(calls.cancel(id, KEPT_MS))
+        ledger.run(calls.cancel(id, "", KEPT_MS))
 
         message = eventually(lambda: pubsub.get_message(timeout=1))
     assert message["data"] == f"{id} {held.token}".encode()

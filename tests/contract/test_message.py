@@ -13,7 +13,7 @@ from celery import Celery
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
-from shared.queue import ID, PREDICT, QUEUE, TAG, broker_url, message_template, queue_name
+from shared.queue import ID, LEVEL, PREDICT, QUEUE, TAG, broker_url, list_key, message_template, queue_name
 from tests.contract.steps import submit, try_to_claim
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
@@ -23,14 +23,14 @@ GOLDEN = Path(__file__).parent / "message.json"
 
 def sent_by_us(ledger: Ledger) -> tuple[str, dict[str, Any]]:
     id = submit(ledger)
-    message: dict[str, Any] = json.loads(ledger.client.rpop("penstock.wait"))
+    message: dict[str, Any] = json.loads(ledger.client.rpop(list_key("wait")))
     return id, message
 
 
 def sent_by_celery(ledger: Ledger, server: RedisServer, id: str) -> dict[str, Any]:
     with Celery("stock", broker=broker_url(server.url), set_as_current=False) as app:
-        app.send_task(PREDICT, task_id=id, queue="penstock.wait", ignore_result=True)
-    message: dict[str, Any] = json.loads(ledger.client.rpop("penstock.wait"))
+        app.send_task(PREDICT, task_id=id, queue="penstock.wait", priority=6, ignore_result=True)
+    message: dict[str, Any] = json.loads(ledger.client.rpop(list_key("wait")))
     return message
 
 
@@ -53,7 +53,7 @@ def test_a_submit_and_a_resend_push_the_same_message_under_another_tag(ledger: L
     assert claim is not None
     ledger.run(calls.release(id, claim.token))
 
-    again = json.loads(ledger.client.rpop("penstock.wait"))
+    again = json.loads(ledger.client.rpop(list_key("wait")))
 
     assert first["properties"].pop("delivery_tag") != again["properties"].pop("delivery_tag")
     assert first == again
@@ -61,11 +61,11 @@ def test_a_submit_and_a_resend_push_the_same_message_under_another_tag(ledger: L
 
 def test_the_message_is_the_reviewed_one() -> None:
     """A change here is a change on the wire: old workers and new API processes run side by side during an upgrade."""
-    template = json.loads(message_template())
+    template = json.loads(message_template().replace(LEVEL, "6"))
     template["body"] = json.loads(base64.b64decode(template["body"]))
 
     assert template == json.loads(GOLDEN.read_text())
-    assert [message_template().count(stand_in) for stand_in in (ID, QUEUE, TAG)] == [3, 1, 1]
+    assert [message_template().count(stand_in) for stand_in in (ID, QUEUE, TAG, LEVEL)] == [3, 1, 1, 1]
 
 
 def test_a_stock_celery_worker_receives_it(ledger: Ledger, server: RedisServer, tmp_path: Path) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Iterator
 
 import httpx2
 
+from shared.task import PRIORITIES
 from tests.faults.observations import Answer, Asked, Document, History, Task
 
 PATIENCE_SECONDS = 3.0  # of a client that asked; an API may stand still
 POLL_SECONDS = (0.04, 0.12)
 AFTER_ERROR_SECONDS = 0.05
 LAST_READS = 100
+SUBMITS = 100
+ACCEPTED, UNAVAILABLE = 202, 503
 OPEN_AT_MOST = 60  # accepted tasks under way, above which the clients pause
 
 
@@ -95,13 +98,19 @@ class Load:
         return asyncio.ensure_future(step)
 
     async def _submit(self, asked: Asked) -> Task | None:
+        """Submit under a key; what got no answer, or a 503, is sent again: it must not become a second task."""
         body = {"token": asked.token, "seconds": asked.seconds, "reports": asked.reports, "behave": asked.behave}
-        found = await self._ask("submit", asked.token, "POST", "/task/tally", body)
-        if found is None or found[0] != 202:
-            return None
-        task = Task(asked, found[1]["task_id"], time.monotonic())
-        task.see(task.accepted, found[1])
-        return task
+        path = f"/task/tally?priority={self._chance.choice(PRIORITIES)}"
+        for _ in range(SUBMITS):
+            found = await self._ask("submit", asked.token, "POST", path, body)
+            if found is not None and found[0] == ACCEPTED:
+                task = Task(asked, found[1]["task_id"], time.monotonic())
+                task.see(task.accepted, found[1])
+                return task
+            if found is not None and found[0] != UNAVAILABLE:
+                return None
+            await asyncio.sleep(AFTER_ERROR_SECONDS)
+        return None
 
     async def _follow(self, task: Task) -> None:
         while task.final is None:
@@ -124,7 +133,8 @@ class Load:
         api = self._chance.choice(list(self._apis))
         began = time.monotonic()
         try:
-            answer = await self._apis[api].request(method, path, json=body)
+            headers = {"Idempotency-Key": f'"{token}"'} if method == "POST" and body else None
+            answer = await self._apis[api].request(method, path, json=body, headers=headers)
         except httpx2.TransportError as error:
             self.history.answers.append(
                 Answer(api, what, token, began, time.monotonic() - began, None, error=repr(error))

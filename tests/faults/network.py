@@ -8,7 +8,7 @@ import redis
 from tests.faults.observations import Fault
 from tests.faults.scene import Scene, Struck, now, pick
 from tests.faults.schedule import Plan
-from tests.faults.system import QUEUE
+from tests.faults.system import QUEUES
 
 POP_SECONDS = 3  # how long a message is waited for
 LATE_COPY = 0.7  # of SHORT's longest: a copy that comes late finds its task finished
@@ -50,15 +50,16 @@ async def reset_worker(scene: Scene, plan: Plan) -> Struck:
 
 async def double_message(scene: Scene, plan: Plan) -> Struck:
     """Put a message that a worker would have popped into its queue twice; or again once its task may be over."""
-    message = await _pop(scene)
-    if message is None:
+    popped = await _pop(scene)
+    if popped is None:
         return []
+    queue, message = popped
     struck, client = now(), scene.system.server.client
     try:
-        await asyncio.to_thread(client.rpush, QUEUE, message)
+        await asyncio.to_thread(client.rpush, queue, message)
         if plan.seconds > LATE_COPY:
             await asyncio.sleep(plan.seconds)
-        await asyncio.to_thread(client.rpush if plan.victim < 0.5 else client.lpush, QUEUE, message)
+        await asyncio.to_thread(client.rpush if plan.victim < 0.5 else client.lpush, queue, message)
     except redis.RedisError:
         pass  # then it is lost: a fault all the same
     return [Fault(plan.kind, struck, struck, tasks=frozenset({_task(message)}))]
@@ -66,18 +67,17 @@ async def double_message(scene: Scene, plan: Plan) -> Struck:
 
 async def lose_message(scene: Scene, plan: Plan) -> Struck:
     """Pop a message and do nothing: what a worker does that dies right then."""
-    message = await _pop(scene)
+    popped = await _pop(scene)
     struck = now()
-    return [Fault(plan.kind, struck, struck, tasks=frozenset({_task(message)}))] if message else []
+    return [Fault(plan.kind, struck, struck, tasks=frozenset({_task(popped[1])}))] if popped else []
 
 
-async def _pop(scene: Scene) -> bytes | None:
-    """Wait in line with the workers for the next message."""
+async def _pop(scene: Scene) -> tuple[bytes, bytes] | None:
+    """Wait in line with the workers for the next message; return it and the list that it was in."""
     try:
-        popped = await asyncio.to_thread(scene.system.server.client.brpop, QUEUE, POP_SECONDS)
+        return await asyncio.to_thread(scene.system.server.client.brpop, QUEUES, POP_SECONDS)
     except redis.RedisError:
         return None
-    return popped[1] if popped else None
 
 
 def _task(message: bytes) -> str:

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from shared.queue import list_key
+from shared.task import PRIORITIES
 from tests.faults.armed import DIRECTORY
 from tests.faults.observations import Exit, Setup
 from tests.faults.proxy import Proxy
@@ -13,7 +15,7 @@ from tests.integration.nodes import ROOT
 from tests.redis_server import RedisServer
 
 START_SECONDS = 60
-QUEUE = "penstock.tally"
+QUEUES = [list_key("tally", priority) for priority in reversed(PRIORITIES)]
 
 
 class System:

@@ -158,7 +158,7 @@ def test_a_task_that_is_canceled_the_instant_it_is_claimed_is_stopped(
         for number in range(ROUNDS):
             racing = submit(ledger, model="burn", input=b'{"how": "sleep"}')
             wait_until_claimed(pubsub, racing)
-            ledger.run(calls.cancel(racing, KEPT_MS))
+            ledger.run(calls.cancel(racing, "", KEPT_MS))
             following = client.finished(client.submit("burn", how="none")["task_id"], within=5)
             assert (following["status"], following["attempt"]) == ("succeeded", 1), number
 

@@ -14,6 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from shared.ledger.calls import Call
 from shared.ledger.connection import Ledger, connect
 from shared.model import read_schemas
+from shared.queue import list_key
 from shared.settings import Settings
 from shared.task import ErrorCode, Status
 from tests.contract.steps import claim, messages, read, submit
@@ -155,7 +156,7 @@ def test_a_child_that_dies_before_it_hears_of_its_claim_leaves_word_of_it(
     child: Child, ledger: Ledger, won: bool
 ) -> None:
     id = submit(ledger, model="echo", input=INPUT)
-    ledger.client.delete("penstock.echo")  # the message is popped
+    ledger.client.delete(list_key("echo"))  # the message is popped
     pid = os.fork()
     if pid == 0:
         child.ledger = DiesAtTheClaim(ledger, won)  # type: ignore[assignment]
@@ -190,7 +191,7 @@ def test_a_draining_child_claims_nothing_and_puts_the_message_back(
     child: Child, ledger: Ledger, execution_log: Path
 ) -> None:
     id, behind = (submit(ledger, model="echo", input=INPUT) for _ in range(2))
-    ledger.client.rpop("penstock.echo")
+    ledger.client.rpop(list_key("echo"))
     child.slots.drain()
 
     child.run(id)

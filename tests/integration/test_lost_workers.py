@@ -9,6 +9,7 @@ from functools import partial
 import psutil
 from pytest_celery import CeleryTestSetup
 
+from shared.queue import list_key
 from tests.integration.client import Client
 from tests.integration.conftest import LEASE_SECONDS
 from tests.integration.nodes import WorkerProcess
@@ -58,7 +59,7 @@ def test_a_message_popped_by_a_worker_that_died_is_sent_again(
     add_worker: AddWorker, client: Client, broker_server: RedisServer
 ) -> None:
     lost, behind = (client.submit("echo", text=text)["task_id"] for text in ("lost", "behind"))
-    assert lost.encode() in broker_server.client.rpop("penstock.echo")
+    assert lost.encode() in broker_server.client.rpop(list_key("echo"))
 
     add_worker()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.queue import list_key
 from tests.integration.client import Client
 from tests.integration.conftest import free_port
 from tests.integration.nodes import WorkerProcess
@@ -154,7 +155,7 @@ def test_a_message_that_comes_while_the_worker_stops_is_not_held_until_it_has_dr
 
     # Run by the idle child, or back in the queue for another worker.
     eventually(
-        lambda: broker_server.client.llen("penstock.echo") or client.get(task_id)["status"] == "succeeded", within=2
+        lambda: broker_server.client.llen(list_key("echo")) or client.get(task_id)["status"] == "succeeded", within=2
     )
     assert worker.popen.poll() is None
 
@@ -168,7 +169,7 @@ def test_connections_that_are_cut_again_and_again_cost_no_task_and_double_none(
     worker.ready()
     give_up = time.monotonic() + 20
 
-    while broker_server.client.llen("penstock.echo") and time.monotonic() < give_up:
+    while broker_server.client.llen(list_key("echo")) and time.monotonic() < give_up:
         broker_server.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         time.sleep(0.05)
 

@@ -1,2 +1,2 @@
--- ARGV id, retention_ms. Returns the task; 'gone' if its retention has ended; false if there never was one.
-return read(ARGV[1], tonumber(ARGV[2]))
+-- ARGV id, owner, retention_ms. Returns the task; 'gone' if its retention has ended; false if there never was one.
+return read(ARGV[1], ARGV[2], tonumber(ARGV[3]))

@@ -32,31 +32,30 @@ local function reap_leases(model)
   end
 end
 
--- The id in the message that is popped next, after dropping messages that lead to nothing (a canceled task's, a
--- doubled one): false if the list is empty, nil if what is there is not ours to judge.
-local function next_hint(model)
+-- The id in the message of a tier that is popped next, after dropping messages that lead to nothing (a canceled
+-- task's, a doubled one): false if the list is empty, nil if what is there is not ours to judge.
+local function next_hint(model, tier)
   for _ = 1, AT_ONCE do
-    local text = redis.call('LINDEX', list_key(model), -1)
+    local text = redis.call('LINDEX', list_key(model, tier), -1)
     if not text then return false end
     local ok, decoded = pcall(cjson.decode, text)
     if not (ok and type(decoded) == 'table' and type(decoded.headers) == 'table') then return nil end
     local id = decoded.headers.id
     if type(id) ~= 'string' then return nil end
     if field(id, 'status') == 'queued' then return id end
-    redis.call('RPOP', list_key(model))
+    redis.call('RPOP', list_key(model, tier))
   end
   return nil
 end
 
--- Messages stand in the list in the order of the queue. So a queued task that comes before the next message's task
+-- Messages stand in their list in the order of the queue. So a queued task that comes before the next message's task
 -- has no message any more: it was popped, and whoever popped it has not claimed the task. A gap further back shows
 -- when the head moves; as long as it does not move no worker is free, and the task behind it could not run anyway.
-local function resend_missing(model)
-  local hint = next_hint(model)
+local function resend_missing(model, tier)
+  local hint = next_hint(model, tier)
   if hint == nil then return end
-  local before = hint and redis.call('ZRANK', QUEUE .. model, hint) or redis.call('ZCARD', QUEUE .. model)
-  if before == 0 then return end
-  local ids = redis.call('ZRANGE', QUEUE .. model, 0, math.min(before, AT_ONCE) - 1)
+  local first, past = tier * TIER, hint and field(hint, 'place') or digits((tier + 1) * TIER)
+  local ids = redis.call('ZRANGE', QUEUE .. model, digits(first), '(' .. past, 'BYSCORE', 'LIMIT', 0, AT_ONCE)
   for i = #ids, 1, -1 do  -- the last pushed is the first popped
     local id = ids[i]
     if field(id, 'status') ~= 'queued' then
@@ -66,6 +65,16 @@ local function resend_missing(model)
       hint_next(id, model)
       note(id, 'resent')
     end
+  end
+end
+
+-- The records of finished tasks end by themselves; their places in the indexes do not.
+local function forget_ended()
+  local due = redis.call('ZRANGE', ENDING, '-inf', digits(now), 'BYSCORE', 'LIMIT', 0, AT_ONCE)
+  for _, member in ipairs(due) do
+    local owner, model, status, id = string.match(member, '^(.*):([^:]*):([^:]*):([^:]*)$')
+    redis.call('ZREM', index_key(owner, model, status), id)
+    redis.call('ZREM', ENDING, member)
   end
 end
 
@@ -79,7 +88,8 @@ end
 for _, model in ipairs(redis.call('SMEMBERS', MODELS)) do
   for _, id in ipairs(expire_due(model, now, retention_ms)) do note(id, 'expired') end
   reap_leases(model)
-  resend_missing(model)
+  for tier = 0, #SUFFIXES - 1 do resend_missing(model, tier) end
   forget_dead_workers(model)
 end
+forget_ended()
 return verdicts

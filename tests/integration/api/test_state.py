@@ -65,8 +65,8 @@ def test_another_path_is_a_problem(http: httpx2.Client, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/task/echo", {"GET", "HEAD", "POST"}),
-        ("GET", "/task", {"POST"}),
+        ("PUT", "/task/echo", {"GET", "HEAD", "POST", "DELETE"}),
+        ("DELETE", "/task", {"GET", "HEAD", "POST"}),
         ("POST", "/livez", {"GET", "HEAD"}),
     ],
 )

@@ -20,7 +20,7 @@ QUEUED = Task(
     progress=None,
     result=None,
     error=None,
-    queue=QueueView(position=1, slots=2, workers=1, typical_run_ms=3000),
+    queue=QueueView(position=1, slots=2, workers=1, run_ms=(3000,), elapsed_ms=(1000, 2000), others=0),
 )
 RUNNING = replace(
     QUEUED,

@@ -23,6 +23,7 @@ FIELDS = [
     "queue",
     "result",
     "error",
+    "callback",
     "links",
 ]
 LATEST_MS = 253_402_300_799_999  # the end of the year 9999
@@ -49,10 +50,11 @@ def test_a_queued_task_tells_its_place() -> None:
         "expires_at": None,
         "attempt": 0,
         "progress": None,
-        "queue": {"position": 1, "eta_seconds": 1.5, "reason": "waiting"},
+        "queue": {"position": 1, "eta_seconds": 1.0, "reason": "waiting"},
         "result": None,
         "error": None,
-        "links": {"self": f"/task/{ID}", "events": None, "cancel": f"/task/{ID}/cancel"},
+        "callback": None,
+        "links": {"self": f"/task/{ID}", "events": f"/task/{ID}/events", "cancel": f"/task/{ID}/cancel"},
     }
 
 
@@ -96,7 +98,9 @@ views = st.builds(
     position=st.integers(1, 10**6),
     slots=st.integers(0, 1000),
     workers=st.integers(0, 1000),
-    typical_run_ms=maybe,
+    run_ms=st.lists(instants, max_size=3).map(tuple),
+    elapsed_ms=st.lists(instants, max_size=3).map(tuple),
+    others=st.integers(0, 1000),
 )
 
 

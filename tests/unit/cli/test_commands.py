@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import pytest
 
 from cli.parts import environment
+from shared.keys import owner_of, parse_lines
 
 TASK = "0b0b6a1e-0000-4000-8000-000000000001"
 
@@ -31,6 +32,7 @@ class Api(ThreadingHTTPServer):
     def __init__(self, port: int = 0) -> None:
         self.answers: list[tuple[int, Any, dict[str, str]]] = []
         self.requests: list[tuple[str, str, bytes]] = []
+        self.headers: list[dict[str, str]] = []
         super().__init__(("127.0.0.1", port), Handler)
 
     @property
@@ -47,16 +49,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append((self.command, self.path, self._body()))
+        self.server.headers.append(dict(self.headers))
         answers = self.server.answers
         status, body, headers = answers.pop(0) if len(answers) > 1 else answers[0]
-        content = json.dumps(body).encode()
+        content = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(content)
 
-    do_POST = do_GET  # noqa: N815
+    do_POST = do_DELETE = do_GET  # noqa: N815
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -137,6 +140,65 @@ def test_submit_passes_its_options_on(api: Api) -> None:
     done = penstock("submit", "wait", "{}", "--expires-in", "60", "--time-limit", "2.5", "--url", api.url)
     assert done.returncode == 0
     assert api.requests == [("POST", "/task/wait?expires_in=60.0&time_limit=2.5", b"{}")]
+
+
+def test_submit_takes_a_priority_and_a_key(api: Api) -> None:
+    api.will(202, document("queued"))
+    done = penstock("submit", "wait", "{}", "--priority", "3", "--key", "once", "--url", api.url)
+    assert done.returncode == 0
+    assert api.requests == [("POST", "/task/wait?priority=3", b"{}")]
+    assert api.headers[0]["Idempotency-Key"] == "once"
+
+
+@pytest.mark.parametrize("key", ["", "penstock_secret"])
+def test_the_key_comes_from_the_environment(api: Api, key: str) -> None:
+    api.will(200, document("queued"))
+    done = penstock("get", TASK, "--url", api.url, PENSTOCK_API_KEY=key)
+    assert done.returncode == 0
+    assert api.headers[0].get("Authorization") == (f"Bearer {key}" if key else None)
+
+
+def test_keys_new_prints_a_key_and_its_line() -> None:
+    done = penstock("keys", "new", "ann")
+    key, line = done.stdout.splitlines()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert owner_of(key, parse_lines(line)) == "ann"
+    assert penstock("keys", "new", "ann").stdout != done.stdout
+
+
+def test_keys_new_wants_a_name_that_fits_into_the_line() -> None:
+    done = penstock("keys", "new", "ann,ben:x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("penstock: 'ann,ben:x' is no name")
+
+
+def test_retry_prints_the_task(api: Api) -> None:
+    api.will(202, document("queued"))
+    done = penstock("retry", TASK, "--url", api.url)
+    assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "queued")
+    assert api.requests == [("POST", f"/task/{TASK}/retry", b"")]
+
+
+def test_forget_prints_nothing(api: Api) -> None:
+    api.will(204, None)
+    done = penstock("forget", TASK, "--url", api.url)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert api.requests == [("DELETE", f"/task/{TASK}", b"")]
+
+
+def test_list_prints_a_page(api: Api) -> None:
+    page = {"tasks": [document("failed")], "next": "7"}
+    api.will(200, page)
+    done = penstock("list", "--status", "failed,canceled", "--limit", "5", "--url", api.url)
+    assert (done.returncode, json.loads(done.stdout)) == (0, page)
+    assert api.requests == [("GET", "/task?status=failed%2Ccanceled&limit=5", b"")]
+
+
+@pytest.mark.parametrize("command", [["list"], ["forget", TASK], ["retry", TASK]])
+def test_without_a_key_that_is_asked_for_the_commands_say_so(api: Api, command: list[str]) -> None:
+    api.will(401, {"title": "A key is needed", "detail": "Send a key."})
+    done = penstock(*command, "--url", api.url)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "penstock: A key is needed: Send a key.\n")
 
 
 def test_cancel_prints_what_became_of_the_task(api: Api) -> None:

@@ -44,6 +44,28 @@ def line(text, left, top, height=20, width=100):
     return Line(text=text, confidence=1, box=box)
 
 
+def test_reads_what_is_fetched_from_a_url(model):
+    asked = []
+
+    def fetch(url):
+        asked.append(url)
+        return base64.b64decode(EXAMPLE)
+
+    assert model.predict(Input(url="https://example.com/page.png"), fetch=fetch).text == "Penstock reads this"
+    assert asked == ["https://example.com/page.png"]
+
+
+@pytest.mark.parametrize("data", [b"", b"%PDF-1.7", base64.b64decode(EXAMPLE)[:20]])
+def test_what_is_fetched_must_be_an_image(model, data):
+    with pytest.raises(ValueError, match=r"neither PNG nor JPEG|cut short"):
+        model.predict(Input(url="https://example.com/"), fetch=lambda _: data)
+
+
+def test_by_itself_it_fetches_nothing(model):
+    with pytest.raises(ValueError, match="nothing is fetched"):
+        model.predict(Input(url="https://example.com/"))
+
+
 def test_reads_the_example(model):
     output = model.predict(Input(image=EXAMPLE))
     assert output.text == "Penstock reads this"

@@ -35,7 +35,6 @@ def encoded(data):
         (encoded(b"%PDF-1.7 secret"), "neither PNG nor JPEG"),
         (encoded(base64.b64decode(EXAMPLE)[:20]), "cut short"),
         ("A" * (MAX_IMAGE_CHARS + 1), "at most 14000000 characters"),
-        (None, "valid string"),
         (7, "valid string"),
     ],
     ids=lambda value: repr(value)[:20],
@@ -48,6 +47,19 @@ def test_refuses_what_is_no_image_without_repeating_it(image, message):
     assert message in error["msg"]
     assert "secret" not in error["msg"]
     assert EXAMPLE[:20] not in str(refused.value)
+
+
+@pytest.mark.parametrize("given", [{}, {"image": None}, {"image": EXAMPLE, "url": "https://example.com/"}])
+def test_wants_an_image_or_a_url_and_not_both(given):
+    with pytest.raises(ValidationError, match="give either image or url") as refused:
+        Input.model_validate(given)
+    assert EXAMPLE[:20] not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["", "x" * 2049, 7])
+def test_refuses_what_is_no_url(url):
+    with pytest.raises(ValidationError):
+        Input.model_validate({"url": url})
 
 
 def test_refuses_a_lone_surrogate():

@@ -7,8 +7,9 @@ def test_the_last_three_statuses_are_final() -> None:
     assert {Status.SUCCEEDED, Status.FAILED, Status.CANCELED} == FINAL
 
 
-def test_no_action_leaves_a_final_status() -> None:
-    assert not any(may(action, final, after) for action, final, after in product(Action, FINAL, Status))
+def test_only_a_retry_leaves_a_final_status_and_never_a_success() -> None:
+    leaving = {(action, final) for action, final, after in product(Action, FINAL, Status) if may(action, final, after)}
+    assert leaving == {(Action.RETRY, Status.FAILED), (Action.RETRY, Status.CANCELED)}
 
 
 def test_only_a_claim_makes_a_task_run() -> None:

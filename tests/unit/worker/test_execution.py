@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from shared.model import ModelSchema
 from shared.task import ErrorCode, TaskError
 from worker.execution import LONGEST_SENTENCE, ServedModel, execute, told
-from worker.loading import with_progress
+from worker.loading import adapted
 
 
 class Input(BaseModel):
@@ -27,11 +27,15 @@ def served(predict: Callable[[Input], object]) -> ServedModel:
             return predict(input)
 
     schema = ModelSchema("mine", Path(), Input, Output, 10, 1, "child", None)
-    return ServedModel(schema, with_progress(Model()))
+    return ServedModel(schema, adapted(Model()))
+
+
+def fetch(url: str) -> bytes:
+    return url.encode()
 
 
 def run(predict: Callable[[Input], object], input: bytes = b'{"n": 2}') -> bytes | TaskError:
-    return execute(served(predict), input, lambda *_: None)
+    return execute(served(predict), input, lambda *_: None, fetch)
 
 
 def test_the_input_is_parsed_and_the_output_is_json() -> None:
@@ -116,4 +120,19 @@ def test_a_broken_off_program_is_no_outcome_of_the_model() -> None:
 def test_progress_is_optional_to_take(predict: Callable[..., object]) -> None:
     model = type("Model", (), {"predict": predict})()
 
-    assert with_progress(model).predict(Input(n=1), lambda *_: None) == Input(n=1)
+    assert adapted(model).predict(Input(n=1), lambda *_: None, fetch) == Input(n=1)
+
+
+@pytest.mark.parametrize(
+    "predict",
+    [
+        lambda self, input, *, fetch: fetch(str(input.n)),
+        lambda self, input, fetch: fetch(str(input.n)),
+        lambda self, input, progress, fetch: progress(1, None) or fetch(str(input.n)),
+        lambda self, input, progress=None, *, fetch=None: progress(1, None) or fetch(str(input.n)),
+    ],
+)
+def test_a_model_gets_fetch_if_it_takes_one(predict: Callable[..., object]) -> None:
+    model = type("Model", (), {"predict": predict})()
+
+    assert adapted(model).predict(Input(n=1), lambda *_: None, fetch) == b"1"

@@ -1,0 +1,78 @@
+"""The parameters and headers of the OpenAPI document. Pure."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from api.idempotency import HEADER, LONGEST_KEY
+from api.preferences import LONGEST_WAIT_SECONDS
+
+Json = dict[str, Any]
+SCHEMAS = "#/components/schemas/"
+
+PREFER: Json = {
+    "name": "Prefer",
+    "in": "header",
+    "description": f"`wait=N`: wait up to N seconds, {LONGEST_WAIT_SECONDS} at most, for the end (RFC 7240)",
+    "schema": {"type": "string"},  # and no example: /docs would send it
+}
+IDEMPOTENCY_KEY: Json = {
+    "name": HEADER,
+    "in": "header",
+    "description": "the same key with the same request is the same task, as long as that is kept",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!#-~]+$"},
+}
+IF_NONE_MATCH: Json = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "an ETag from before: 304 if the task still reads the same",
+    "schema": {"type": "string"},
+}
+LAST_EVENT_ID: Json = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "the id of the last event that came: it is not sent again",
+    "schema": {"type": "string"},
+}
+
+
+def header(description: str, schema: Json) -> Json:
+    """Return the description of one header of an answer."""
+    return {"description": description, "schema": schema}
+
+
+LOCATION = {"Location": header("the task's path", {"type": "string"})}
+CONTENT_LOCATION = {"Content-Location": header("the path under which a cache may have the task", {"type": "string"})}
+RETRY_AFTER = {"Retry-After": header("in how many seconds to ask again", {"type": "integer", "minimum": 1})}
+APPLIED = {"Preference-Applied": header("how long the answer was waited for at most", {"type": "string"})}
+REPLAYED = {
+    "Idempotency-Replayed": header("`true`: this is the task that came with the key before", {"type": "string"})
+}
+CACHING = {
+    "ETag": header("changes with whatever the document says", {"type": "string"}),
+    "Cache-Control": header("a final document may be kept as long as the task", {"type": "string"}),
+}
+
+
+def query_parameters(kind: type[BaseModel], **maxima: float) -> list[Json]:
+    """Return the query parameters that a `kind` reads; `maxima` are those that its own schema cannot know."""
+    parameters = []
+    for name, option in kind.model_json_schema(ref_template=f"{SCHEMAS}{{model}}")["properties"].items():
+        schema = {key: value for key, value in _not_null(option).items() if key not in ("title", "description")}
+        if name in maxima:
+            schema["maximum"] = maxima[name]
+        parameters.append({"name": name, "in": "query", "description": option["description"], "schema": schema})
+        if schema.get("type") == "array":
+            parameters[-1] |= {"style": "form", "explode": False}
+    return parameters
+
+
+def in_path(name: str, schema: Json) -> Json:
+    """Return a parameter that is a part of the path."""
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _not_null(option: Json) -> Json:
+    """Return the schema of a value that is given; None stands for a parameter that is not."""
+    kinds = option.get("anyOf")
+    return option if kinds is None else next(kind for kind in kinds if kind.get("type") != "null")

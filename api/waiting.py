@@ -1,0 +1,89 @@
+"""Waiting for a task: until it is final, or change by change."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.requests import Request
+
+from api.changes import Changes
+from api.problems import Problem
+from shared.task import Missing, Task
+
+KEEPALIVE_SECONDS = 15.0
+RECONNECT_MS = 1000
+Read = Callable[[], Awaitable[Task | Missing]]
+Render = Callable[[Task], tuple[bytes, str]]  # a document, and its tag
+
+
+async def until_final(changes: Changes, request: Request, id: str, read: Read, seconds: float) -> Task | Missing:
+    """Return the task once it is final, after `seconds`, or when it makes no sense to wait any longer.
+
+    That is when the client has gone away, or this process is to end.
+
+    Raises:
+        Problem: ledger-unavailable.
+    """
+    clock = asyncio.get_running_loop().time
+    until = clock() + seconds
+    async with changes.watching(id) as watch, _in_background(_disconnected(request)) as disconnected:
+        while True:
+            ended = watch.ended  # taken before the reading: what changes after it is not missed
+            task = await watch.read(read)
+            if isinstance(task, Missing) or task.is_final or changes.closing or disconnected.done():
+                return task
+            if (left := until - clock()) <= 0:
+                return await read()  # its place in the queue may be another by now
+            async with _in_background(ended.wait()) as told:
+                await asyncio.wait({told, disconnected}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def stream(
+    changes: Changes, id: str, read: Read, render: Render, seen: str | None
+) -> AsyncGenerator[bytes, None]:
+    """Yield the events of a task: its document now, unless `seen` is its tag, and at every change; then the end.
+
+    A queued task's place is looked at again with every sign of life, since nobody is told when it moves up.
+    """
+    async with changes.watching(id) as watch:
+        while True:
+            changed = watch.changed
+            try:
+                task = await watch.read(read)
+            except Problem:
+                break  # the client connects again, and gets the 503
+            if isinstance(task, Missing):
+                yield format_sse_event(event="gone", data_str="{}")
+                return
+            document, tag = render(task)
+            if tag != seen:
+                seen = tag
+                yield format_sse_event(event="task", id=tag, data_str=document.decode())
+            if task.is_final:
+                yield format_sse_event(event="end", data_str="{}")
+                return
+            if changes.closing:
+                break
+            try:
+                async with asyncio.timeout(KEEPALIVE_SECONDS):
+                    await changed.wait()
+            except TimeoutError:
+                yield KEEPALIVE_COMMENT
+                watch.look_again()
+    yield format_sse_event(retry=RECONNECT_MS, comment="come again")
+
+
+async def _disconnected(request: Request) -> None:
+    """Return when the client has gone away. Its body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+@contextlib.asynccontextmanager
+async def _in_background(waiting: Awaitable[object]) -> AsyncGenerator["asyncio.Future[object]", None]:
+    task = asyncio.ensure_future(waiting)
+    try:
+        yield task
+    finally:
+        task.cancel()
