@@ -13,6 +13,7 @@ from uuid import uuid4
 from shared.ledger import calls
 from shared.ledger.calls import Submission
 from shared.ledger.connection import Ledger, connect
+from shared.queue import list_key
 from shared.task import Task
 from tests.contract.steps import EVERYTHING, claim
 from tests.redis_server import KINDS, RedisServer
@@ -72,7 +73,7 @@ class Meter:
 
     def take_messages(self) -> None:
         """Take all messages off the queue, as Celery does before a task is claimed."""
-        self.server.client.delete(f"penstock.{MODEL}")
+        self.server.client.delete(list_key(MODEL))
 
     def finish(self, result: bytes, retention_ms: int) -> None:
         """Claim every task and publish its result."""
@@ -85,6 +86,11 @@ class Meter:
         for start in range(0, TASKS, BATCH):  # a key that is asked for leaves at once if its time has come
             names = [f"{prefix}{id}" for id in self.ids[start : start + BATCH]]
             assert not self.server.client.exists(*names)
+
+    def reap(self) -> None:
+        """Do what a worker does once a second, until what has ended is out of the indexes."""
+        while self.server.client.zcount("penstock:ending", "-inf", time.time() * 1000):
+            self.ledger.run(calls.reap(3, KEPT_MS, 60_000, 60_000))
 
     def _is_there(self, prefix: str, id: str) -> bool:
         return bool(self.server.client.exists(f"{prefix}{id}"))
@@ -126,6 +132,7 @@ def afterlife(meter: Meter, name: str, **options: object) -> Rows:
     meter.take_messages()
     meter.finish(KILOBYTE, int(retention_seconds * 1000))
     meter.until_left("penstock:task:", within=retention_seconds + LEFT_WITHIN)
+    meter.reap()
     rows = {f"after retention (410), {name}": meter.per_task()}
     assert meter.server.client.exists(f"penstock:gone:{meter.ids[0]}"), "measured too late: the first is forgotten"
     meter.until_left("penstock:gone:", within=retention_seconds + LEFT_WITHIN)
