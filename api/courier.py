@@ -17,7 +17,7 @@ from api.delivery import Answer, after, headers_of, payload_of
 from api.ledger import BoundedLedger
 from api.problems import Problem
 from shared.ledger import calls
-from shared.ledger.calls import Delivery
+from shared.ledger.records import Delivery
 from shared.outward import (
     Address,
     ForbiddenError,

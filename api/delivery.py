@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from api.document import instant
 from shared.keys import callback_secret
-from shared.ledger.calls import Delivery
+from shared.ledger.records import Delivery
 from shared.task import DeliveryState
 
 LONGEST_PAUSE_SECONDS = 7200.0

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
 from api.problems import BAD_HEADER, Problem
-from shared.ledger.calls import Key
+from shared.ledger.records import Key
 
 HEADER = "Idempotency-Key"
 LONGEST_KEY = 255

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from api.problems import UNKNOWN_MODEL, Problem
 from api.submission import Validate
-from shared.ledger.calls import ModelCensus
+from shared.ledger.records import ModelCensus
 from shared.model import ModelSchema
 
 

@@ -33,7 +33,7 @@ from api.served import ServedModels
 from api.submission import read_body, require_fetchable
 from api.waiting import stream, until_final
 from shared.ledger import calls
-from shared.ledger.calls import Admission, Full, KeyReused, Refusal, Replay, Submission
+from shared.ledger.records import Admission, Full, KeyReused, Refusal, Replay, Submission
 from shared.settings import Settings
 from shared.task import Missing, Status, Task
 

@@ -11,8 +11,8 @@ from functools import partial
 from uuid import uuid4
 
 from shared.ledger import calls
-from shared.ledger.calls import Submission
 from shared.ledger.connection import Ledger, connect
+from shared.ledger.records import Submission
 from shared.queue import list_key
 from shared.task import Task
 from tests.contract.steps import EVERYTHING, claim

@@ -12,7 +12,9 @@ from uuid import UUID, uuid4
 import structlog
 
 from shared.ledger import calls
+from shared.ledger.calls import Call
 from shared.ledger.connection import Ledger, LedgerUnavailable, connect
+from shared.ledger.records import Claim
 from shared.model import ModelError, ModelSchema
 from shared.settings import Settings
 from shared.task import TaskError
@@ -90,7 +92,7 @@ class Child:
             finally:
                 self.slots.write(self.index, State.IDLE)
 
-    def _win(self, task_id: str, nonce: str) -> calls.Claim | None:
+    def _win(self, task_id: str, nonce: str) -> Claim | None:
         if not is_id(task_id):
             log.warning("a message names no task")
             return None
@@ -108,7 +110,7 @@ class Child:
         log.info("declined")
         return True
 
-    def _claim(self, task_id: str, nonce: str) -> calls.Claim | None:
+    def _claim(self, task_id: str, nonce: str) -> Claim | None:
         """Claim, and ask again if the answer is lost: a claim that was won and not heard of would run nowhere.
 
         After a lease it is no longer worth it: the reaper will have taken back what was won.
@@ -119,7 +121,7 @@ class Child:
         self.slots.write(self.index, State.CLAIMING, task=task_id, nonce=nonce)
         return insist(self.ledger, call, lambda: time.monotonic() < give_up and not self.slots.draining)
 
-    def _run_claimed(self, claim: calls.Claim, nonce: str) -> None:
+    def _run_claimed(self, claim: Claim, nonce: str) -> None:
         served = self.served[claim.model]
         busy = partial(self.slots.write, self.index, State.BUSY, task=claim.id, nonce=nonce, token=claim.token)
         busy(limit=time_limit(served.schema.time_limit_seconds, claim.time_limit_ms))
@@ -135,7 +137,7 @@ class Child:
             self.slots.write(self.index, State.IDLE)  # at once: the ledger now calls this claim lost
             log.info("finished", model=claim.model, outcome=_word(outcome), accepted=accepted)
 
-    def _finish(self, claim: calls.Claim, outcome: Outcome) -> calls.Call[bool]:
+    def _finish(self, claim: Claim, outcome: Outcome) -> Call[bool]:
         if isinstance(outcome, TaskError):
             return calls.fail(claim.id, claim.token, outcome, self.settings.retention_ms)
         return calls.succeed(claim, outcome, self.settings.retention_ms)

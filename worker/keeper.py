@@ -19,6 +19,7 @@ from redis.client import PubSub
 from redis.exceptions import RedisError
 
 from shared.ledger import calls
+from shared.ledger.calls import Call
 from shared.ledger.connection import Ledger
 from shared.settings import Settings
 from shared.task import ErrorCode, TaskError
@@ -54,7 +55,7 @@ class LeaseKeeper:
     on_broken: Callable[[str], None]  # told why this worker cannot go on
     must_end_now: Callable[[], bool]  # whether it was told not to wait for its tasks
     _ended: dict[int, Attempt] = field(default_factory=dict)  # by slot: killed, though its slot still says BUSY
-    _owed: dict[Attempt, calls.Call[Any]] = field(default_factory=dict)  # what the ledger has yet to be told
+    _owed: dict[Attempt, Call[Any]] = field(default_factory=dict)  # what the ledger has yet to be told
     _canceled: dict[Attempt, float] = field(default_factory=dict)  # until when a slot may yet turn out to hold it
     _next_renewal: float = 0.0
     _next_report: float = 0.0
@@ -208,7 +209,7 @@ def doomed(
     return verdicts
 
 
-def ending_call(view: SlotView, ending: Ending, retention_ms: int) -> calls.Call[bool]:
+def ending_call(view: SlotView, ending: Ending, retention_ms: int) -> Call[bool]:
     """Return what tells the ledger how the running task of `view` ends."""
     if ending is Ending.RELEASE:
         return calls.release(view.task, view.token)

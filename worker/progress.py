@@ -5,6 +5,7 @@ import time
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger, LedgerUnavailable
+from shared.ledger.records import Claim
 from shared.task import Progress
 
 EVERY_SECONDS = 0.1  # a model may report in its innermost loop; Redis hears of it ten times a second
@@ -15,7 +16,7 @@ LONGEST_NOTE = 200
 class ProgressReporter:
     """What a model gets as `progress`. Reports that come too soon after the last are dropped."""
 
-    def __init__(self, ledger: Ledger, claim: calls.Claim) -> None:
+    def __init__(self, ledger: Ledger, claim: Claim) -> None:
         self._ledger = ledger
         self._claim = claim
         self._not_before = 0.0

@@ -5,8 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 from shared.ledger import calls
-from shared.ledger.calls import Admission, Claim, Retry, Submission, Submitted
 from shared.ledger.connection import Ledger
+from shared.ledger.records import Admission, Claim, Retry, Submission, Submitted
 from shared.queue import list_key
 from shared.task import PRIORITIES, ErrorCode, Task, TaskError
 

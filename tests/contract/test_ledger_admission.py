@@ -1,8 +1,8 @@
 """Admission: what is refused rather than queued, and when a place is said to fall free."""
 
 from shared.ledger import calls
-from shared.ledger.calls import Admission, Full, Refusal
 from shared.ledger.connection import Ledger
+from shared.ledger.records import Admission, Full, Refusal
 from shared.task import Task
 from tests.contract.steps import KEPT_MS, claim, read, submit, try_to_submit
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from shared.ledger import calls
-from shared.ledger.calls import Claim, Retry
 from shared.ledger.connection import Ledger
+from shared.ledger.records import Claim, Retry
 from shared.queue import list_key
 from shared.task import PRIORITIES, ErrorCode, Missing, Status, TaskError
 from tests.contract.steps import EVERYTHING, read, submit, try_to_claim

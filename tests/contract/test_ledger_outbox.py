@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from shared.ledger import calls
-from shared.ledger.calls import Delivery
 from shared.ledger.connection import Ledger
+from shared.ledger.records import Delivery
 from shared.task import Callback, DeliveryState, Status
 from tests.contract.steps import KEPT_MS, claim, expire_lease, fail, read, reap, retry, submit, try_to_claim
 

@@ -3,8 +3,9 @@
 import pytest
 
 from shared.ledger import calls
-from shared.ledger.calls import Call, Retry
+from shared.ledger.calls import Call
 from shared.ledger.connection import Ledger
+from shared.ledger.records import Retry
 from shared.task import Missing, Status, Task
 from tests.contract.steps import EVERYTHING, KEPT_MS, claim, fail, read, submit
 

@@ -3,8 +3,8 @@
 import pytest
 
 from shared.ledger import calls
-from shared.ledger.calls import Admission, Full, Refusal, Retry
 from shared.ledger.connection import Ledger
+from shared.ledger.records import Admission, Full, Refusal, Retry
 from shared.task import ErrorCode, Missing, Status, TaskError
 from tests.contract.steps import (
     EVERYTHING,

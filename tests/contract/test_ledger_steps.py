@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 
 from shared.ledger import calls
-from shared.ledger.calls import Claim
 from shared.ledger.connection import Ledger
+from shared.ledger.records import Claim
 from shared.task import ErrorCode, Missing, Progress, Status, TaskError
 from tests.contract.steps import KEPT_MS, LEASE_MS, claim, messages, read, submit, try_to_claim
 from tests.waiting import eventually

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from shared.ledger import calls
-from shared.ledger.calls import Claim
 from shared.ledger.connection import Ledger
+from shared.ledger.records import Claim
 from shared.task import FINAL, TRANSITIONS, Action, ErrorCode, Status, TaskError, may
 from tests.contract.steps import EVERYTHING, KEPT_MS, claim, read, submit, try_to_claim
 

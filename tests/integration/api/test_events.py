@@ -12,6 +12,7 @@ from httpx2 import EventSource, ServerSentEvent
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
+from shared.task import Progress
 from tests.contract.steps import claim
 from tests.integration.api.process import Api
 from tests.integration.api.requests import HOUR_MS, problem, submit, succeed
@@ -35,7 +36,7 @@ def test_every_change_comes_in_its_turn_and_then_the_end(http: httpx2.Client, le
         assert (first.event, first.json()) == ("task", http.get(f"/task/{id}").json())
         held = claim(ledger, id)
         assert next(events).json()["status"] == "running"
-        ledger.run(calls.progress(held, calls.Progress(0.5, "half")))
+        ledger.run(calls.progress(held, Progress(0.5, "half")))
         assert next(events).json()["progress"] == {"fraction": 0.5, "message": "half"}
         ledger.run(calls.succeed(held, b'{"text":"hello"}', HOUR_MS))
         last = next(events)

@@ -8,6 +8,7 @@ import pytest
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
+from shared.ledger.records import Admission, Submission
 from tests.contract.steps import claim
 from tests.integration.api.process import Api
 from tests.integration.api.requests import HELLO, problem, submit
@@ -87,8 +88,8 @@ def test_an_owner_has_a_share_and_a_queue_has_an_end(strict: Api, server: RedisS
     for n in range(3):  # what another owner has queued
         ledger.run(
             calls.submit(
-                calls.Submission(f"00000000-0000-4000-8000-{n:012d}", "echo", b"{}", owner="other"),
-                calls.Admission(10, None),
+                Submission(f"00000000-0000-4000-8000-{n:012d}", "echo", b"{}", owner="other"),
+                Admission(10, None),
                 1000,
             )
         )

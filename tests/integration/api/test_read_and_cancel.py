@@ -8,6 +8,7 @@ import pytest
 from api.document import TaskDocument
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
+from shared.task import Progress
 from tests.contract.steps import claim
 from tests.integration.api.requests import HOUR_MS, problem, submit, succeed
 
@@ -31,7 +32,7 @@ def test_an_id_may_be_spelt_in_capitals(http: httpx2.Client) -> None:
 def test_a_running_task_shows_its_progress(http: httpx2.Client, ledger: Ledger) -> None:
     task = submit(http)
     held = claim(ledger, task["task_id"])
-    ledger.run(calls.progress(held, calls.Progress(0.25, "a quarter")))
+    ledger.run(calls.progress(held, Progress(0.25, "a quarter")))
     answer = http.get(task["links"]["self"])
     assert answer.headers["retry-after"] == "1"
     now = answer.json()

@@ -12,6 +12,7 @@ import pytest
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
+from shared.task import Progress
 from tests.contract.steps import claim
 from tests.integration.api.process import Api
 from tests.integration.api.requests import HELLO, HOUR_MS, problem, submit, succeed
@@ -210,7 +211,7 @@ def test_a_tag_changes_with_the_task_and_spares_the_rest(http: httpx2.Client, le
 
     held = claim(ledger, id)
     running = http.get(f"/task/{id}", headers={"If-None-Match": tag})
-    ledger.run(calls.progress(held, calls.Progress(0.5, None)))
+    ledger.run(calls.progress(held, Progress(0.5, None)))
     further = http.get(f"/task/{id}", headers={"If-None-Match": running.headers["etag"]})
     ledger.run(calls.succeed(held, b"{}", HOUR_MS))
     done = http.get(f"/task/{id}", headers={"If-None-Match": further.headers["etag"]})

@@ -10,7 +10,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from api.delivery import LONGEST_PAUSE_SECONDS, Answer, after, headers_of, payload_of
 from shared.keys import callback_secret
-from shared.ledger.calls import Delivery
+from shared.ledger.records import Delivery
 from shared.task import DeliveryState, Status
 
 ID = "6b1f4749-c617-4f5a-b9ef-9d2dfb8e69e5"

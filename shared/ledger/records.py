@@ -1,0 +1,127 @@
+"""What goes into the ledger's steps and what comes out of them, beside the task itself (shared/task.py). Pure."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from shared.task import DEFAULT_PRIORITY, Missing, Status, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A task as a client hands it in."""
+
+    id: str
+    model: str
+    input: bytes  # JSON, checked
+    owner: str = ""  # who may see it; empty while no one is asked for a key
+    priority: int = DEFAULT_PRIORITY
+    time_limit_ms: int | None = None  # how long it may run; None: as long as the model allows
+    expires_in_ms: int | None = None  # how long it may wait to be claimed for the first time; None: for ever
+    key: "Key | None" = None
+    callback: str = ""  # the URL to tell of every end of the task; empty: none
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What makes a submit that is sent again the same submit (Idempotency-Key)."""
+
+    digest: str  # of the key that the client chose
+    fingerprint: str  # of everything that was asked for; the same key with another one is a client's mistake
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """How many tasks may wait before a submit is refused."""
+
+    max_queued: int  # of one model
+    max_queued_of_owner: int | None  # of one owner, whatever the model; None: no limit
+
+
+class Full(Enum):
+    """Which limit a submit ran into."""
+
+    QUEUE = "queue_full"
+    OWNER = "owner_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A submit that was not accepted; nothing was stored."""
+
+    full: Full
+    queued: int  # how many wait: of the model, or of the owner
+    ms_per_claim: int | None  # how often a place falls free, by the latest claims; None before the first
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A submit that had been accepted before under the same key; nothing new was stored."""
+
+    task: Task | Missing  # as it is now; GONE if it was forgotten
+
+
+class KeyReused:
+    """A submit whose key had come with another request before; nothing was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What came of asking for a task to be run again."""
+
+    task: Task | Missing
+    accepted: bool  # False: it is neither failed nor canceled, or there is no such task
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of an owner's tasks, the newest first, without their results."""
+
+    tasks: tuple[Task, ...]
+    before: int | None  # what to ask for the next part with; None: there is no more
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run a task: what a child needs to compute it and to prove that it may publish."""
+
+    id: str
+    token: int  # the attempt's number; only the latest is accepted
+    model: str
+    input: bytes
+    time_limit_ms: int | None = None  # what its client asked for, if less than the model's
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCensus:
+    """What the ledger knows of one model at one instant."""
+
+    queued: int
+    running: int
+    workers: int  # live workers that have loaded it
+    slots: int  # children of those workers
+    typical_run_ms: int | None  # median of its latest successes
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What is to be told of one end of a task, and to whom."""
+
+    task_id: str
+    end: int  # which of the task's ends: more than one, if it was retried
+    attempt: int  # which try to deliver it
+    url: str
+    owner: str
+    model: str
+    status: Status
+    finished_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the reaper did about one task: queued again, failed, expired, or its message resent."""
+
+    id: str
+    outcome: str
+
+
+Submitted = Task | Replay | Refusal | KeyReused
