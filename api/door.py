@@ -8,7 +8,7 @@ from api.problems import UNAUTHORIZED, Problem, response
 from shared.keys import KeyLine, owner_of
 
 OWNER = "penstock.owner"  # in the scope of every request that came in
-OPEN = frozenset({"/livez", "/readyz", "/docs", "/openapi.json"})  # probes have no key; the contract is no secret
+OPEN = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json"})  # probes have no key; the contract is no secret
 OPEN_BELOW = ("/docs/",)
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="penstock"'}
 

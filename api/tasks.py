@@ -37,6 +37,8 @@ from shared.ledger.records import Admission, Full, KeyReused, Refusal, Replay, S
 from shared.settings import Settings
 from shared.task import Missing, Status, Task
 
+VARY = "Authorization, X-API-Key, Prefer"  # what a document depends on beside its path
+
 
 class TaskEndpoints:
     """What answers under /task."""
@@ -135,9 +137,11 @@ class TaskEndpoints:
             raise refused(found)
         if isinstance(found, KeyReused):
             raise Problem(KEY_REUSED, "A key stands for one request; take another key for another one.")
-        headers = {"Idempotency-Replayed": "true"} if isinstance(found, Replay) else {}
-        task = known("", found.task) if isinstance(found, Replay) else found
-        return await self._accepted(task, headers, wanted_wait(request, options), request)
+        seconds = wanted_wait(request, options)
+        if isinstance(found, Replay):
+            replayed = {"Idempotency-Replayed": "true"}
+            return await self._accepted(known(found.id, found.task), replayed, seconds, request)
+        return await self._accepted(found, {}, seconds, request)
 
     async def _accepted(self, task: Task, headers: dict[str, str], seconds: float | None, request: Request) -> Response:
         headers["Location"] = path(task.id)
@@ -194,9 +198,7 @@ class TaskEndpoints:
 
 def answer(task: Task, headers: Mapping[str, str], *, status: int = 200) -> Response:
     """Return the document of `task` as the answer to what was done to it, with when to ask again."""
-    all_headers = {"Cache-Control": "no-store", **headers}
-    if (seconds := retry_after(task)) is not None:
-        all_headers["Retry-After"] = str(seconds)
+    all_headers = {"Cache-Control": "no-store", **ask_again(task), **headers}
     return Response(render(task), status, all_headers, "application/json")
 
 
@@ -206,11 +208,10 @@ def conditional(task: Task, headers: Mapping[str, str], request: Request) -> Res
     all_headers = {
         "Cache-Control": cache_control(task, time.time_ns() // 1_000_000),
         "ETag": tag,
-        "Vary": "Authorization, X-API-Key, Prefer",
+        "Vary": VARY,
+        **ask_again(task),
         **headers,
     }
-    if (seconds := retry_after(task)) is not None:
-        all_headers["Retry-After"] = str(seconds)
     if is_known(request.headers.getlist("if-none-match"), tag):
         return Response(status_code=304, headers=all_headers)
     return Response(render(task), 200, all_headers, "application/json")
@@ -226,7 +227,13 @@ def wanted_wait(request: Request, options: Options | Reading | None) -> float | 
 
 def waited(seconds: float) -> dict[str, str]:
     """Return the headers of an answer to a request that was let wait."""
-    return {"Preference-Applied": applied(seconds), "Vary": "Authorization, X-API-Key, Prefer"}
+    return {"Preference-Applied": applied(seconds), "Vary": VARY}
+
+
+def ask_again(task: Task) -> dict[str, str]:
+    """Return the header that says when to ask again; none once the task is final."""
+    seconds = retry_after(task)
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def event_id(task: Task) -> str:
@@ -267,7 +274,7 @@ def known(id: str, task: Task | Missing) -> Task:
         Problem: unknown-task or task-gone.
     """
     if task is Missing.GONE:
-        raise Problem(TASK_GONE, f"Task {id} finished or was deleted, and is no longer kept.".replace("  ", " "))
+        raise Problem(TASK_GONE, f"Task {id} finished or was deleted, and is no longer kept.")
     if task is Missing.UNKNOWN:
         raise Problem(UNKNOWN_TASK, f"No task {id} was accepted here, or it was forgotten long ago.")
     return task

@@ -20,6 +20,7 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 ODD = re.compile(r"[^!#-\[\]_a-z~]", re.IGNORECASE)
 HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,62})\.)*[a-z0-9_](?:[a-z0-9_-]{0,62})\.?", re.IGNORECASE)
 UNICAST = ipaddress.ip_network("2000::/3")  # the only part of IPv6 that is routed in the Internet
+ANY = "any"
 NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -139,17 +140,22 @@ def host_header(url: str) -> str:
 
 
 def _rule(entry: str) -> Rule:
-    wide = entry.replace("://*.", "://any.", 1) if "://*." in entry else entry.replace("://*", "://any", 1)
+    scheme, _, rest = entry.partition("://")
+    is_wide = rest.startswith("*")
     try:
-        target = _target(wide)
-        path = urlsplit(entry).path
+        # A star is no part of a host's name: read the rule with a label in its place.
+        target = _target(f"{scheme}://{ANY}{rest[1:]}" if is_wide else entry)
+        parts = urlsplit(entry)
     except ForbiddenError as error:
         raise ValueError(f"{entry}: {error}") from None
-    if path.strip("/"):
-        raise ValueError(f"{entry}: a rule has no path")
-    if "://*." in entry:
-        return Rule(target.scheme, f"*.{target.host.removeprefix('any.')}", target.port)
-    return Rule(target.scheme, "*" if "://*" in entry else target.host, target.port)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"{entry}: a rule is a scheme, a host and perhaps a port")
+    if not is_wide:
+        return Rule(target.scheme, target.host, target.port)
+    below = target.host.removeprefix(ANY)
+    if below and not below.startswith("."):
+        raise ValueError(f"{entry}: a star stands alone, or before a dot")
+    return Rule(target.scheme, f"*{below}", target.port)
 
 
 def _target(url: str) -> Target:

@@ -57,6 +57,7 @@ class Refusal:
 class Replay:
     """A submit that had been accepted before under the same key; nothing new was stored."""
 
+    id: str
     task: Task | Missing  # as it is now; GONE if it was forgotten
 
 

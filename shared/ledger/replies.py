@@ -41,7 +41,7 @@ def submitted(id: str, reply: Any) -> Submitted:
         case b"accepted", task:
             return _task(id, task)
         case b"replayed", first, task:
-            return Replay(maybe_task(first.decode(), task))
+            return Replay(first.decode(), maybe_task(first.decode(), task))
         case (b"key_reused",):
             return KeyReused()
         case _:

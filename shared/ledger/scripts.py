@@ -8,7 +8,7 @@ from importlib.resources import files
 from shared.queue import ID, LEVEL, LEVELS, QUEUE, TAG, list_suffix, message_template
 from shared.task import PRIORITIES, TRANSITIONS, Action, Status
 
-# The order in which `read` returns a task's fields; calls.py reads them by these names.
+# The order in which `read` returns a task's fields; replies.py reads them by these names.
 FIELDS = (
     "model",
     "status",

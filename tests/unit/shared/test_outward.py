@@ -131,7 +131,22 @@ def test_one_private_address_among_many_is_one_too_many() -> None:
         check_addresses(both, must_be_public=True)
 
 
-@pytest.mark.parametrize("entry", ["example.com", "ftp://example.com", "https://a b", "https://example.com/path", "*"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "example.com",
+        "ftp://example.com",
+        "https://a b",
+        "https://example.com/path",
+        "https://example.com?a",
+        "*",
+        "https://*example.com",
+        "https://*-example.com",
+        "https://a.*.com",
+        "https://**",
+        "https://",
+    ],
+)
 def test_a_rule_that_is_none_is_named(entry: str) -> None:
     with pytest.raises(ValueError, match=r".+: .+"):
         parse_rules(f"https://*,{entry}")
