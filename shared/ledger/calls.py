@@ -72,7 +72,7 @@ def list_tasks(
     statuses: Iterable[Status] = Status,
 ) -> Call[Page]:
     """Return at most `limit` tasks of an owner: of one model or all, in these statuses, older than page `before`."""
-    arguments = (owner, limit, _or_empty(before), retention_ms, model, *statuses)
+    arguments = (owner, limit + 1, _or_empty(before), retention_ms, model, *statuses)  # one more: is there a next?
     return Call("list", arguments, lambda reply: replies.page(limit, reply))
 
 

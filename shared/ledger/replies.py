@@ -64,8 +64,8 @@ def _refusal(reply: Any) -> Refusal:
 
 
 def page(limit: int, rows: Any) -> Page:
-    tasks = tuple(_task(id.decode(), task) for id, _, task in rows if task)
-    return Page(tasks, rows[-1][1] if len(rows) == limit else None)
+    tasks = tuple(_task(id.decode(), task) for id, _, task in rows[:limit] if task)
+    return Page(tasks, rows[limit - 1][1] if len(rows) > limit else None)
 
 
 def maybe_task(id: str, reply: Any) -> Task | Missing:

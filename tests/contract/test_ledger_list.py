@@ -30,6 +30,12 @@ def test_the_newest_come_first_in_pages_that_stay_while_tasks_arrive(ledger: Led
     assert third.before is None
 
 
+def test_a_last_page_that_is_full_is_known_to_be_the_last(ledger: Ledger) -> None:
+    ids = [submit(ledger) for _ in range(4)]
+
+    assert pages(ledger, 2) == [[ids[3], ids[2]], [ids[1], ids[0]]]
+
+
 def test_a_task_is_listed_as_it_reads_without_its_result(ledger: Ledger) -> None:
     queued, done = submit(ledger), submit(ledger)
     ledger.run(calls.succeed(claim(ledger, done), b'{"large": 1}', KEPT_MS))
@@ -76,7 +82,7 @@ def test_what_is_over_its_retention_is_not_listed_and_leaves_the_index(ledger: L
     ledger.client.delete(f"penstock:task:{ended}")  # as Redis does, at the end of its retention
     ledger.client.zadd("penstock:ending", {f":wait:failed:{ended}": 1})
 
-    assert pages(ledger, 1) == [[], [kept], []]
+    assert pages(ledger, 1) == [[], [kept]]
 
     reap(ledger)
     assert pages(ledger, 10) == [[kept]]
