@@ -16,11 +16,13 @@ from api.door import Door
 from api.envelope import BodyLimit, Envelope
 from api.ledger import BoundedLedger
 from api.openapi import openapi
+from api.pace import Pace
 from api.problems import Problem, on_http_exception, on_problem
 from api.served import ServedModels
 from api.state import StateEndpoints
 from api.tasks import TaskEndpoints
 from shared.ledger.connection import AsyncLedger
+from shared.ledger.records import Rate
 from shared.model import ModelSchema
 from shared.settings import Settings
 
@@ -41,6 +43,7 @@ def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: A
         middleware=[
             Middleware(Envelope),
             Middleware(Door, keys=settings.keys),
+            Middleware(Pace, ledger=bounded, rate=Rate(*settings.rate) if settings.rate else None),
             Middleware(BodyLimit, limit=settings.max_body_bytes),
         ],
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception},
@@ -49,7 +52,9 @@ def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: A
         docs_url=None,
         redoc_url=None,
     )
-    document = openapi(schemas, title=app.title, version=app.version, keys=bool(settings.keys))
+    document = openapi(
+        schemas, title=app.title, version=app.version, keys=bool(settings.keys), rate=bool(settings.rate)
+    )
     app.state.changes = changes
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to bring one's own
     return app

@@ -18,6 +18,7 @@ from api.parameters import (
     LAST_EVENT_ID,
     LOCATION,
     PREFER,
+    RATE_FIELDS,
     REPLAYED,
     RETRY_AFTER,
     header,
@@ -38,6 +39,7 @@ from api.problems import (
     TABLE,
     TASK_FINISHED,
     TASK_GONE,
+    TOO_FAST,
     UNAUTHORIZED,
     UNKNOWN_MODEL,
     UNKNOWN_TASK,
@@ -62,17 +64,19 @@ SUBMIT_PROBLEMS = (
     LEDGER_UNAVAILABLE,
 )
 TASK_PROBLEMS = (UNKNOWN_TASK, TASK_GONE, INVALID_INPUT, LEDGER_UNAVAILABLE)
-WITH_RETRY_AFTER = (*FULL, LEDGER_UNAVAILABLE)
+WITH_RETRY_AFTER = (*FULL, TOO_FAST, LEDGER_UNAVAILABLE)
 SECURITY: Json = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 
 
-def openapi(schemas: Mapping[str, ModelSchema], *, title: str, version: str, keys: bool = True) -> Json:
+def openapi(
+    schemas: Mapping[str, ModelSchema], *, title: str, version: str, keys: bool = True, rate: bool = True
+) -> Json:
     """Return the OpenAPI document of an API that serves `schemas`, the first being the default.
 
-    `keys` tells whether a key is asked for.
+    `keys` tells whether a key is asked for, `rate` whether requests are counted.
     """
     documents = document_schemas()
     models = {name: model_components(schema, documents["TaskDocument"]) for name, schema in schemas.items()}
@@ -81,10 +85,15 @@ def openapi(schemas: Mapping[str, ModelSchema], *, title: str, version: str, key
         "schemas": all_schemas(documents, models),
         "responses": {kind.name: _problem_response(kind) for kind in TABLE},
     }
+    closed = [operation for path in paths.keys() - OPEN for operation in _operations(paths[path])]
     if keys:
         components["securitySchemes"] = SECURITY
-        for path in paths.keys() - OPEN:
-            _require_key(paths[path])
+        for operation in closed:
+            operation["security"] = [{scheme: []} for scheme in SECURITY]
+            operation["responses"] |= _problems((UNAUTHORIZED,))
+    if rate:
+        for operation in closed:
+            _limit(operation)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": "Long predictions behind a durable queue."},
@@ -93,12 +102,17 @@ def openapi(schemas: Mapping[str, ModelSchema], *, title: str, version: str, key
     }
 
 
-def _require_key(path: Json) -> None:
-    """Say of every operation of `path` that it needs a key."""
-    for name, operation in path.items():
-        if name != "parameters":
-            operation["security"] = [{scheme: []} for scheme in SECURITY]
-            operation["responses"] |= _problems((UNAUTHORIZED,))
+def _operations(path: Json) -> list[Json]:
+    return [operation for name, operation in path.items() if name != "parameters"]
+
+
+def _limit(operation: Json) -> None:
+    """Say of an operation that its requests are counted."""
+    kinds = (OWNER_FULL, TOO_FAST) if "429" in operation["responses"] else (TOO_FAST,)
+    operation["responses"] |= _problems(kinds)
+    for status, answer in operation["responses"].items():
+        if "$ref" not in answer:
+            operation["responses"][status] = {**answer, "headers": {**answer.get("headers", {}), **RATE_FIELDS}}
 
 
 def _submit_paths(schemas: Mapping[str, ModelSchema], models: Mapping[str, ModelComponents]) -> Json:

@@ -5,7 +5,6 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from api.preferences import LONGEST_WAIT_SECONDS
 from api.problems import complaint, invalid
 from shared.outward import LONGEST_URL, ForbiddenError, Rule, check_url
 from shared.task import DEFAULT_PRIORITY, PRIORITIES, Status
@@ -51,7 +50,9 @@ class Options(BaseModel):
     ] = ""
     wait: Annotated[
         float | None,
-        Field(ge=0, description=f"seconds to wait for the end, at most {LONGEST_WAIT_SECONDS}; like `Prefer: wait`"),
+        Field(
+            ge=0, description="seconds to wait for the end, at most as long as this server allows; like `Prefer: wait`"
+        ),
     ] = None
 
     @property
@@ -79,7 +80,9 @@ class Reading(BaseModel):
 
     wait: Annotated[
         float | None,
-        Field(ge=0, description=f"seconds to wait for the end, at most {LONGEST_WAIT_SECONDS}; like `Prefer: wait`"),
+        Field(
+            ge=0, description="seconds to wait for the end, at most as long as this server allows; like `Prefer: wait`"
+        ),
     ] = None
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from api.idempotency import HEADER, LONGEST_KEY
-from api.preferences import LONGEST_WAIT_SECONDS
 
 Json = dict[str, Any]
 SCHEMAS = "#/components/schemas/"
@@ -13,7 +12,7 @@ SCHEMAS = "#/components/schemas/"
 PREFER: Json = {
     "name": "Prefer",
     "in": "header",
-    "description": f"`wait=N`: wait up to N seconds, {LONGEST_WAIT_SECONDS} at most, for the end (RFC 7240)",
+    "description": "`wait=N`: wait up to N seconds for the end, or as long as this server allows (RFC 7240)",
     "schema": {"type": "string"},  # and no example: /docs would send it
 }
 IDEMPOTENCY_KEY: Json = {
@@ -47,6 +46,10 @@ RETRY_AFTER = {"Retry-After": header("in how many seconds to ask again", {"type"
 APPLIED = {"Preference-Applied": header("how long the answer was waited for at most", {"type": "string"})}
 REPLAYED = {
     "Idempotency-Replayed": header("`true`: this is the task that came with the key before", {"type": "string"})
+}
+RATE_FIELDS = {
+    "RateLimit-Policy": header("how many requests are allowed, and in how many seconds", {"type": "string"}),
+    "RateLimit": header("how many more are, and in how many seconds all will be", {"type": "string"}),
 }
 CACHING = {
     "ETag": header("changes with whatever the document says", {"type": "string"}),

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 
-LONGEST_WAIT_SECONDS = 30
 WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?\s*(?:;.*)?', re.IGNORECASE)
 
 
@@ -23,6 +22,6 @@ def applied(seconds: float) -> str:
     return f"wait={seconds:g}"
 
 
-def granted(asked: float) -> float:
+def granted(asked: float, longest: float) -> float:
     """Return how long a request that asks to wait may."""
-    return min(asked, LONGEST_WAIT_SECONDS)
+    return min(asked, longest)

@@ -48,6 +48,7 @@ UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "The body must be J
 INVALID_INPUT = Kind("invalid-input", 422, "The request is not valid")
 KEY_REUSED = Kind("key-reused", 422, "The Idempotency-Key came with another request before")
 OWNER_FULL = Kind("owner-full", 429, "Too many of your tasks are queued")
+TOO_FAST = Kind("too-fast", 429, "Too many requests")
 INTERNAL_ERROR = Kind("internal-error", 500, "The server failed")
 QUEUE_FULL = Kind("queue-full", 503, "The queue is full")
 LEDGER_UNAVAILABLE = Kind("ledger-unavailable", 503, "The ledger is not available")
@@ -66,6 +67,7 @@ TABLE = (
     INVALID_INPUT,
     KEY_REUSED,
     OWNER_FULL,
+    TOO_FAST,
     INTERNAL_ERROR,
     QUEUE_FULL,
     LEDGER_UNAVAILABLE,

@@ -50,6 +50,7 @@ class TaskEndpoints:
         self._retention_ms = settings.retention_ms
         self._callback_rules = settings.callback_rules
         self._fetch_rules = settings.fetch_rules
+        self._longest_wait = settings.max_wait_seconds
         self._admission = Admission(settings.max_queued, settings.max_queued_per_owner)
 
     def routes(self) -> list[BaseRoute]:
@@ -137,7 +138,7 @@ class TaskEndpoints:
             raise refused(found)
         if isinstance(found, KeyReused):
             raise Problem(KEY_REUSED, "A key stands for one request; take another key for another one.")
-        seconds = wanted_wait(request, options)
+        seconds = self._wanted_wait(request, options)
         if isinstance(found, Replay):
             replayed = {"Idempotency-Replayed": "true"}
             return await self._accepted(known(found.id, found.task), replayed, seconds, request)
@@ -157,7 +158,7 @@ class TaskEndpoints:
     async def _read(self, id: str, request: Request) -> Response:
         query = request.scope["query_string"]
         options = read_query(Reading, request.query_params.multi_items()) if query else None
-        seconds = wanted_wait(request, options)
+        seconds = self._wanted_wait(request, options)
         task = known(id, await self._get(id, request.scope[OWNER]))
         headers: dict[str, str] = {}
         if seconds is not None:
@@ -192,6 +193,13 @@ class TaskEndpoints:
             known(id, missing)
         return Response(status_code=204)
 
+    def _wanted_wait(self, request: Request, options: Options | Reading | None) -> float | None:
+        """Return how many seconds a request will wait at most, by its query or else its headers; None: not at all."""
+        asked = None if options is None else options.wait
+        if asked is None and "prefer" in request.headers:
+            asked = preferred_wait(request.headers.getlist("prefer"))
+        return None if asked is None else granted(asked, self._longest_wait)
+
     def _get(self, id: str, owner: str) -> Awaitable[Task | Missing]:
         return self._ledger.run(calls.read(id, owner, self._retention_ms))
 
@@ -215,14 +223,6 @@ def conditional(task: Task, headers: Mapping[str, str], request: Request) -> Res
     if is_known(request.headers.getlist("if-none-match"), tag):
         return Response(status_code=304, headers=all_headers)
     return Response(render(task), 200, all_headers, "application/json")
-
-
-def wanted_wait(request: Request, options: Options | Reading | None) -> float | None:
-    """Return how many seconds a request will wait at most, by its query or else by its headers; None: not at all."""
-    asked = options.wait if options is not None and options.wait is not None else None
-    if asked is None and "prefer" in request.headers:
-        asked = preferred_wait(request.headers.getlist("prefer"))
-    return None if asked is None else granted(asked)
 
 
 def waited(seconds: float) -> dict[str, str]:

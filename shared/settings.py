@@ -70,6 +70,16 @@ class Settings(BaseSettings):
     ] = 10.0
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 16 * 1024 * 1024
     max_result_bytes: Annotated[int, Field(ge=1024, description="largest result that is kept")] = 16 * 1024 * 1024
+    max_wait_seconds: Annotated[
+        float, Field(ge=0, le=3600, description="how long a request may wait for a task's end")
+    ] = 30.0
+    rate_limit: Annotated[
+        str,
+        Field(
+            pattern=r"^([1-9][0-9]{0,8}/(second|minute|hour))?$",
+            description="how many requests one owner may make: 100/minute, for example; empty: no limit",
+        ),
+    ] = ""
     callback_hosts: Annotated[
         str,
         Field(description="where callbacks may go: https://hooks.example.com, https://*.example.com, https://*"),
@@ -128,6 +138,14 @@ class Settings(BaseSettings):
     def keys(self) -> tuple[KeyLine, ...]:
         """The keys that are asked for; without one, nobody is asked."""
         return parse_lines(self.api_keys)
+
+    @property
+    def rate(self) -> tuple[int, int] | None:
+        """How many requests one owner may make, and in how many ms; None: no limit."""
+        if not self.rate_limit:
+            return None
+        quota, _, unit = self.rate_limit.partition("/")
+        return int(quota), {"second": 1_000, "minute": 60_000, "hour": 3_600_000}[unit]
 
     @property
     def retention_ms(self) -> int:

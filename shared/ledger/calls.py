@@ -15,6 +15,8 @@ from shared.ledger.records import (
     Delivery,
     ModelCensus,
     Page,
+    Rate,
+    RateState,
     Refusal,
     Retry,
     Submission,
@@ -151,6 +153,12 @@ def abandon(id: str, nonce: str, max_attempts: int, retention_ms: int) -> Call[S
 def reap(max_attempts: int, retention_ms: int, sighting_ms: int, missing_ms: int) -> Call[tuple[Verdict, ...]]:
     """Take back expired leases and send lost messages again, each at its second sighting; end what is overdue."""
     return Call("reap", (max_attempts, retention_ms, sighting_ms, missing_ms), replies.verdicts)
+
+
+def admit(owner: str, rate: Rate) -> Call[RateState]:
+    """Count one request of an owner."""
+    arguments = (owner, rate.quota, rate.window_ms)
+    return Call("admit", arguments, lambda reply: RateState(bool(reply[0]), *reply[1:]))
 
 
 def collect(limit: int, hold_ms: int) -> Call[tuple[Delivery, ...]]:

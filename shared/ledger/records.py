@@ -104,6 +104,24 @@ class ModelCensus:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """How many requests one owner may make in a time: all at once, then evenly."""
+
+    quota: int
+    window_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateState:
+    """Where an owner stands after one more request."""
+
+    admitted: bool
+    remaining: int  # how many more would be admitted now
+    full_in_ms: int  # when all of the quota would be
+    next_in_ms: int  # when the next would be, if this one is not
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """What is to be told of one end of a task, and to whom."""
 

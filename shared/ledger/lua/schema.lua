@@ -19,6 +19,7 @@
 -- penstock:outbox              zset    deliveries that are due: "<id>:<n>" -> when to try next, in ms
 -- penstock:delivery:<id>:<n>   hash    what is to be told of the nth end of a task: url, owner, model, status, finished, tries,
 --                                      state (pending, delivered, failed), answer (of the latest try)
+-- penstock:rate:<owner>        string  until when an owner's requests would be spread evenly, in ms: see admit.lua
 -- penstock:number:<owner>      string  counter of an owner's submits
 -- penstock:order               string  counter of arrivals in any queue
 -- penstock.<model><suffix>     list    Celery's queue, a list for each tier of urgency: newest at the left, popped from the right
@@ -57,6 +58,7 @@ local DEADLINES, WAITING, CLAIMS = 'penstock:deadlines:', 'penstock:waiting:', '
 local GONE = 'penstock:gone:'
 local TASKS, ENDING, KEY = 'penstock:tasks:', 'penstock:ending', 'penstock:key:'
 local NUMBER, OUTBOX, DELIVERY = 'penstock:number:', 'penstock:outbox', 'penstock:delivery:'
+local RATE = 'penstock:rate:'
 local MODELS, ORDER, CHANNEL = 'penstock:models', 'penstock:order', 'penstock:worker:'
 local LATEST_KEPT = 64
 local AT_ONCE = 1000  -- bounds how long one script holds Redis up; the rest follows at the next call
