@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-annotate --override requirements-overrides.txt --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults lint format lock upgrade clean
+.PHONY: help run test faults lint contract format lock upgrade clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,11 @@ lint: $(VENV)/dev.stamp  ## ruff, mypy and the import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# With a key and a rate, whoever they are for: so the copy has every answer that there can be.
+contract: $(VENV)/dev.stamp  ## write docs/openapi.json anew, which a test compares with what the API says of itself
+	@PENSTOCK_API_KEYS="anyone:$$(printf '0%.0s' $$(seq 64))" PENSTOCK_RATE_LIMIT=100/minute \
+		$(BIN)/penstock api --openapi > docs/openapi.json
 
 format: $(VENV)/dev.stamp  ## let ruff format the code and mend what it can
 	$(BIN)/ruff check --fix .

@@ -2,12 +2,13 @@
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import sys
 from collections.abc import Sequence
 
-from api.app import create_app
+from api.app import contract, create_app
 from api.listener import ListenError, listen, make_server, stop_with_success, url
 from shared.ledger.connection import AsyncLedger, connect_async
 from shared.log import configure_logging
@@ -23,12 +24,18 @@ CANNOT_START = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop; return the exit code: 0, 1 (cannot start now) or 2 (wrongly configured)."""
+    """Serve until told to stop, or print the contract.
+
+    Return the exit code: 0, 1 (cannot start now) or 2 (wrongly configured).
+    """
     options = _parse(arguments)
     try:
         settings = load_settings(api_host=options.host, api_port=options.port)
-        ledger = _connect(settings.redis_url)
         schemas = read_schemas(settings.models)
+        if options.openapi:
+            print(json.dumps(contract(settings, schemas), indent=2, ensure_ascii=False))
+            return 0
+        ledger = _connect(settings.redis_url)
     except (SettingsError, ModelError) as error:
         return _complain(str(error), WRONG_CONFIGURATION)
     stop_with_success()
@@ -47,6 +54,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="penstock api", description="Serve the HTTP API.")
     parser.add_argument("--host", help="address to listen on (PENSTOCK_API_HOST)")
     parser.add_argument("--port", type=int, help="port to listen on (PENSTOCK_API_PORT)")
+    parser.add_argument(
+        "--openapi", action="store_true", help="print the OpenAPI document of what would be served, and end; no Redis"
+    )
     return parser.parse_args(arguments)
 
 

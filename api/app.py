@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -52,12 +53,15 @@ def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: A
         docs_url=None,
         redoc_url=None,
     )
-    document = openapi(
-        schemas, title=app.title, version=app.version, keys=bool(settings.keys), rate=bool(settings.rate)
-    )
+    document = contract(settings, schemas)
     app.state.changes = changes
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to bring one's own
     return app
+
+
+def contract(settings: Settings, schemas: Mapping[str, ModelSchema]) -> dict[str, Any]:
+    """Return the OpenAPI document of the application that serves `schemas`."""
+    return openapi(schemas, title="Penstock", version=version(), keys=bool(settings.keys), rate=bool(settings.rate))
 
 
 def version() -> str:

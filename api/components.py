@@ -21,6 +21,32 @@ DOCUMENTS = (TaskDocument, TasksDocument, ProblemDocument, ModelsDocument, Model
 
 Schema = dict[str, Any]
 
+# Before 3.2 OpenAPI has no word for the events of a stream: tools take the schema of the stream for that of one event.
+EVENT: Schema = {
+    "oneOf": [
+        {
+            "type": "object",
+            "title": "A change",
+            "required": ["event", "data", "id"],
+            "properties": {
+                "event": {"const": "task"},
+                "data": {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "contentSchema": {"$ref": f"{SCHEMAS}TaskDocument"},
+                },
+                "id": {"type": "string", "description": "to be sent as Last-Event-ID"},
+            },
+        },
+        {
+            "type": "object",
+            "title": "The end",
+            "required": ["event", "data"],
+            "properties": {"event": {"enum": ["end", "gone"]}, "data": {"const": "{}"}},
+        },
+    ]
+}
+
 
 @dataclass(frozen=True, slots=True)
 class ModelComponents:
@@ -60,7 +86,11 @@ def reference(name: str) -> Schema:
 
 def all_schemas(documents: Mapping[str, Schema], models: Mapping[str, ModelComponents]) -> dict[str, Schema]:
     """Return every schema of the document by its name."""
-    return {**documents, **{name: body for model in models.values() for name, body in model.schemas.items()}}
+    return {
+        **documents,
+        "TaskEvent": EVENT,
+        **{name: body for model in models.values() for name, body in model.schemas.items()},
+    }
 
 
 def _task_of(model: str, title: str, task: Schema, output: Schema) -> Schema:

@@ -1,12 +1,12 @@
 """The task document: what a client sees of a task. Pure."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from api.eta import eta_seconds, reason
+from api.eta import Reason, eta_seconds, reason
 from shared.task import Callback, DeliveryState, ErrorCode, QueueView, Status, Task
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +28,7 @@ class QueueDocument(_Document):
 
     position: int = Field(ge=1, description="1 is next")
     eta_seconds: float | None = Field(description="when it is expected to start; null while nothing is known")
-    reason: Literal["waiting", "no_workers", "retrying"] = Field(description="more words may come")
+    reason: Reason = Field(description="more words may come")
 
 
 class ErrorDocument(_Document):

@@ -3,12 +3,21 @@
 import math
 from bisect import insort
 from collections.abc import Sequence
+from enum import StrEnum
 from statistics import fmean
 
 from shared.task import QueueView, Status, Task
 
 SOONEST_SECONDS, LATEST_SECONDS = 1, 30
 NO_WORKERS_SECONDS = 5  # nothing will happen before someone starts a worker
+
+
+class Reason(StrEnum):
+    """Why a queued task is not running yet."""
+
+    WAITING = "waiting"  # for a slot
+    NO_WORKERS = "no_workers"  # nobody serves its model now
+    RETRYING = "retrying"  # a worker died with it
 
 
 def eta_seconds(queue: QueueView) -> float | None:
@@ -55,11 +64,11 @@ def remaining_ms(run_ms: Sequence[int], elapsed_ms: int) -> float:
     return fmean(longer) - elapsed_ms if longer else 0.0
 
 
-def reason(queue: QueueView, lost: int) -> str:
+def reason(queue: QueueView, lost: int) -> Reason:
     """Return the word for why a task is not running yet; `lost` is how many of its attempts died with a worker."""
     if queue.workers == 0:
-        return "no_workers"
-    return "retrying" if lost > 0 else "waiting"
+        return Reason.NO_WORKERS
+    return Reason.RETRYING if lost > 0 else Reason.WAITING
 
 
 def retry_after(task: Task) -> int | None:

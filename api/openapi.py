@@ -3,36 +3,37 @@
 By hand, since FastAPI types a body only by parsing it, which would cost every request a second validation.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from api.answers import answer, count_requests, empty, problem, problems
 from api.components import ModelComponents, all_schemas, document_schemas, model_components, reference
 from api.door import OPEN
 from api.options import Listing, Options, Reading
 from api.parameters import (
-    APPLIED,
     CACHING,
     CONTENT_LOCATION,
+    HEADERS,
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     LAST_EVENT_ID,
     LOCATION,
     PREFER,
-    RATE_FIELDS,
     REPLAYED,
     RETRY_AFTER,
-    header,
+    WAITED,
     in_path,
+    named,
     query_parameters,
 )
 from api.problems import (
     BAD_HEADER,
     BODY_TOO_LARGE,
     BROKEN_JSON,
+    INTERNAL_ERROR,
     INVALID_INPUT,
     KEY_REUSED,
     LEDGER_UNAVAILABLE,
-    MEDIA_TYPE,
     NOT_RETRYABLE,
     OWNER_FULL,
     QUEUE_FULL,
@@ -64,7 +65,6 @@ SUBMIT_PROBLEMS = (
     LEDGER_UNAVAILABLE,
 )
 TASK_PROBLEMS = (UNKNOWN_TASK, TASK_GONE, INVALID_INPUT, LEDGER_UNAVAILABLE)
-WITH_RETRY_AFTER = (*FULL, TOO_FAST, LEDGER_UNAVAILABLE)
 SECURITY: Json = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -83,17 +83,16 @@ def openapi(
     paths = {**_submit_paths(schemas, models), **_task_paths(), **_state_paths()}
     components: Json = {
         "schemas": all_schemas(documents, models),
-        "responses": {kind.name: _problem_response(kind) for kind in TABLE},
+        "responses": {kind.name: problem(kind) for kind in TABLE},
+        "headers": HEADERS,
     }
-    closed = [operation for path in paths.keys() - OPEN for operation in _operations(paths[path])]
+    for path, operations in paths.items():
+        for name in operations.keys() - {"parameters"}:
+            _complete(operations[name], keys=keys and path not in OPEN, rate=rate and path not in OPEN)
     if keys:
         components["securitySchemes"] = SECURITY
-        for operation in closed:
-            operation["security"] = [{scheme: []} for scheme in SECURITY]
-            operation["responses"] |= _problems((UNAUTHORIZED,))
     if rate:
-        for operation in closed:
-            _limit(operation)
+        count_requests(components["responses"].values())
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": "Long predictions behind a durable queue."},
@@ -102,33 +101,32 @@ def openapi(
     }
 
 
-def _operations(path: Json) -> list[Json]:
-    return [operation for name, operation in path.items() if name != "parameters"]
-
-
-def _limit(operation: Json) -> None:
-    """Say of an operation that its requests are counted."""
-    kinds = (OWNER_FULL, TOO_FAST) if "429" in operation["responses"] else (TOO_FAST,)
-    operation["responses"] |= _problems(kinds)
-    for status, answer in operation["responses"].items():
-        if "$ref" not in answer:
-            operation["responses"][status] = {**answer, "headers": {**answer.get("headers", {}), **RATE_FIELDS}}
+def _complete(operation: Json, *, keys: bool, rate: bool) -> None:
+    """Add what any operation may answer, and what it asks for."""
+    responses = {**operation["responses"], **problems((INTERNAL_ERROR,))}
+    if keys:
+        operation["security"] = [{scheme: []} for scheme in SECURITY]
+        responses |= problems((UNAUTHORIZED,))
+    if rate:
+        responses |= problems((OWNER_FULL, TOO_FAST) if "429" in responses else (TOO_FAST,))
+        count_requests(responses.values())
+    operation["responses"] = dict(sorted(responses.items()))
 
 
 def _submit_paths(schemas: Mapping[str, ModelSchema], models: Mapping[str, ModelComponents]) -> Json:
     default = next(iter(schemas))
-    named = {f"/task/{name}": {"post": _submit(schemas[name], models[name])} for name in schemas}
+    by_name = {f"/task/{name}": {"post": _submit(schemas[name], models[name])} for name in schemas}
     to_default = {
-        **named[f"/task/{default}"]["post"],
+        **by_name[f"/task/{default}"]["post"],
         "operationId": "submit",
         "summary": f"Submit to the default model, {default}",
-        "responses": dict(named[f"/task/{default}"]["post"]["responses"]),
+        "responses": dict(by_name[f"/task/{default}"]["post"]["responses"]),
     }
-    page = _answer("A page of your tasks", reference("TasksDocument"))
+    page = answer("A page of your tasks", reference("TasksDocument"))
     listing = _operation("list_tasks", "List your tasks, the newest first", page, (INVALID_INPUT, LEDGER_UNAVAILABLE))
     return {
         "/task": {"post": to_default, "get": {**listing, "tags": ["task"], "parameters": query_parameters(Listing)}},
-        **named,
+        **by_name,
     }
 
 
@@ -136,7 +134,7 @@ def _submit(schema: ModelSchema, components: ModelComponents) -> Json:
     body: Json = {"schema": components.input}
     if (example := schema.example()) is not None:
         body["example"] = example
-    headers = {**LOCATION, **REPLAYED, **APPLIED}
+    headers = {**LOCATION, **REPLAYED, **WAITED}
     return {
         "operationId": f"submit_{schema.name}",
         "summary": f"Submit to {schema.name}",
@@ -145,9 +143,9 @@ def _submit(schema: ModelSchema, components: ModelComponents) -> Json:
         "parameters": [*query_parameters(Options, time_limit=schema.time_limit_seconds), PREFER, IDEMPOTENCY_KEY],
         "requestBody": {"required": True, "content": {"application/json": body}},
         "responses": {
-            "200": _answer("It has ended while the client waited", components.task, headers),
-            "202": _answer("Accepted: it will reach a final state", components.task, {**headers, **RETRY_AFTER}),
-            **_problems(SUBMIT_PROBLEMS),
+            "200": answer("It has ended while the client waited", components.task, headers),
+            "202": answer("Accepted: it will reach a final state", components.task, {**headers, **RETRY_AFTER}),
+            **problems(SUBMIT_PROBLEMS),
         },
     }
 
@@ -168,42 +166,43 @@ def _task_path(**operations: Json) -> Json:
 
 
 def _read() -> Json:
-    answer = _answer("The task as it is now", reference("TaskDocument"), {**RETRY_AFTER, **CACHING, **APPLIED})
-    operation = _operation("read_task", "Read a task", answer, TASK_PROBLEMS)
-    operation["responses"]["304"] = {"description": "It reads as it did", "headers": CACHING}
+    ok = answer("The task as it is now", reference("TaskDocument"), {**RETRY_AFTER, **CACHING, **WAITED})
+    operation = _operation("read_task", "Read a task", ok, TASK_PROBLEMS)
+    operation["responses"]["304"] = empty("It reads as it did", {**RETRY_AFTER, **CACHING, **WAITED})
     return {**operation, "parameters": [*query_parameters(Reading), PREFER, IF_NONE_MATCH]}
 
 
 def _forget() -> Json:
-    gone = {"204": {"description": "Canceled if need be, and forgotten"}}
-    responses = {**gone, **_problems(TASK_PROBLEMS)}
+    gone = {"204": empty("Canceled if need be, and forgotten")}
+    responses = {**gone, **problems(TASK_PROBLEMS)}
     return {"operationId": "forget_task", "summary": "Cancel a task if need be, and forget it", "responses": responses}
 
 
 def _cancel() -> Json:
-    answer = _answer("The task, canceled", reference("TaskDocument"), CONTENT_LOCATION)
+    ok = answer("The task, canceled", reference("TaskDocument"), CONTENT_LOCATION)
     summary = "Cancel a task, queued or running; again does no harm"
-    return _operation("cancel_task", summary, answer, (*TASK_PROBLEMS, TASK_FINISHED))
+    return _operation("cancel_task", summary, ok, (*TASK_PROBLEMS, TASK_FINISHED))
 
 
 def _retry() -> Json:
     headers = {**LOCATION, **CONTENT_LOCATION, **RETRY_AFTER}
-    accepted = {"202": _answer("Queued again", reference("TaskDocument"), headers)}
+    accepted = {"202": answer("Queued again", reference("TaskDocument"), headers)}
     return {
         "operationId": "retry_task",
         "summary": "Have a failed or canceled task run again, under the same id",
-        "responses": {**accepted, **_problems((*TASK_PROBLEMS, NOT_RETRYABLE, *FULL))},
+        "responses": {**accepted, **problems((*TASK_PROBLEMS, NOT_RETRYABLE, *FULL))},
     }
 
 
 def _events() -> Json:
-    stream = {
-        "description": "Events: `task` with the document, now and at every change; `end`; `gone` if it is forgotten",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-        "headers": {"Cache-Control": header("no-store", {"type": "string"})},
-    }
+    stream = answer(
+        "Events: `task` with the document, now and at every change; `end`; `gone` if it is forgotten",
+        reference("TaskEvent"),
+        named("X-Accel-Buffering"),
+        media_type="text/event-stream",
+    )
     operation = _operation("watch_task", "Follow a task", stream, TASK_PROBLEMS)
-    operation["responses"]["204"] = {"description": "Its last event has been seen: there will be no other"}
+    operation["responses"]["204"] = empty("Its last event has been seen: there will be no other")
     return {**operation, "parameters": [LAST_EVENT_ID]}
 
 
@@ -223,33 +222,8 @@ def _state_paths() -> Json:
 
 
 def _state(id: str, summary: str, document: str, kinds: Kinds) -> Json:
-    return {**_operation(id, summary, _answer(summary, reference(document)), kinds), "tags": ["service"]}
+    return {**_operation(id, summary, answer(summary, reference(document)), kinds), "tags": ["service"]}
 
 
-def _operation(id: str, summary: str, answer: Json, kinds: Kinds) -> Json:
-    return {"operationId": id, "summary": summary, "responses": {"200": answer, **_problems(kinds)}}
-
-
-def _answer(description: str, schema: Json, headers: Json | None = None) -> Json:
-    content = {"application/json": {"schema": schema}}
-    return {"description": description, "content": content, **({"headers": headers} if headers else {})}
-
-
-def _problems(kinds: Iterable[Kind]) -> Json:
-    by_status: dict[int, list[Kind]] = {}
-    for kind in kinds:
-        by_status.setdefault(kind.status, []).append(kind)
-    return {str(status): _problem_of(found) for status, found in by_status.items()}
-
-
-def _problem_of(kinds: list[Kind]) -> Json:
-    """Return the answer of one status: a reference, or what stands for several kinds that share it."""
-    if len(kinds) == 1:
-        return {"$ref": f"#/components/responses/{kinds[0].name}"}
-    return {**_problem_response(kinds[0]), "description": ", or ".join(kind.title for kind in kinds)}
-
-
-def _problem_response(kind: Kind) -> Json:
-    headers = {"headers": RETRY_AFTER} if kind in WITH_RETRY_AFTER else {}
-    content = {MEDIA_TYPE: {"schema": reference("ProblemDocument")}}
-    return {"description": kind.title, "content": content, **headers}
+def _operation(id: str, summary: str, ok: Json, kinds: Kinds) -> Json:
+    return {"operationId": id, "summary": summary, "responses": {"200": ok, **problems(kinds)}}

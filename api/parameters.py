@@ -8,6 +8,7 @@ from api.idempotency import HEADER, LONGEST_KEY
 
 Json = dict[str, Any]
 SCHEMAS = "#/components/schemas/"
+TEXT: Json = {"type": "string"}
 
 PREFER: Json = {
     "name": "Prefer",
@@ -40,21 +41,39 @@ def header(description: str, schema: Json) -> Json:
     return {"description": description, "schema": schema}
 
 
-LOCATION = {"Location": header("the task's path", {"type": "string"})}
-CONTENT_LOCATION = {"Content-Location": header("the path under which a cache may have the task", {"type": "string"})}
-RETRY_AFTER = {"Retry-After": header("in how many seconds to ask again", {"type": "integer", "minimum": 1})}
-APPLIED = {"Preference-Applied": header("how long the answer was waited for at most", {"type": "string"})}
-REPLAYED = {
-    "Idempotency-Replayed": header("`true`: this is the task that came with the key before", {"type": "string"})
+HEADERS = {
+    "X-Request-ID": header("the request's id, in the log too: the client's own, if that is a sensible one", TEXT),
+    "X-Content-Type-Options": header("nosniff", TEXT),
+    "Cache-Control": header("no-store, but for a final task: that may be kept as long as it is kept here", TEXT),
+    "Retry-After": header("in how many seconds to ask again", {"type": "integer", "minimum": 1}),
+    "Location": header("the task's path", TEXT),
+    "Content-Location": header("the path under which a cache may have the task", TEXT),
+    "Preference-Applied": header("how long the answer was waited for at most", TEXT),
+    "Vary": header("what the answer depends on beside the path", TEXT),
+    "ETag": header("changes with whatever the document says", TEXT),
+    "Idempotency-Replayed": header("`true`: this is the task that came with the key before", TEXT),
+    "RateLimit-Policy": header("how many requests are allowed, and in how many seconds", TEXT),
+    "RateLimit": header("how many more are, and in how many seconds all will be", TEXT),
+    "WWW-Authenticate": header("Bearer", TEXT),
+    "X-Accel-Buffering": header("no: a proxy is to pass events on as they come", TEXT),
 }
-RATE_FIELDS = {
-    "RateLimit-Policy": header("how many requests are allowed, and in how many seconds", {"type": "string"}),
-    "RateLimit": header("how many more are, and in how many seconds all will be", {"type": "string"}),
-}
-CACHING = {
-    "ETag": header("changes with whatever the document says", {"type": "string"}),
-    "Cache-Control": header("a final document may be kept as long as the task", {"type": "string"}),
-}
+
+
+def named(*names: str) -> Json:
+    """Return these of HEADERS, by reference."""
+    assert HEADERS.keys() >= {*names}  # noqa: S101 (a reference that leads nowhere is a defect of ours)
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+EVERYWHERE = named("X-Request-ID", "X-Content-Type-Options", "Cache-Control")
+LOCATION = named("Location")
+CONTENT_LOCATION = named("Content-Location")
+RETRY_AFTER = named("Retry-After")
+WAITED = named("Preference-Applied", "Vary")
+REPLAYED = named("Idempotency-Replayed")
+RATE_FIELDS = named("RateLimit-Policy", "RateLimit")
+CACHING = named("ETag", "Vary")
+CHALLENGE = named("WWW-Authenticate")
 
 
 def query_parameters(kind: type[BaseModel], **maxima: float) -> list[Json]:

@@ -79,9 +79,18 @@ def up(
 
 
 @app.command(rich_help_panel=RUN)
-def api(host: Host = None, port: Port = None) -> None:
+def api(
+    host: Host = None,
+    port: Port = None,
+    openapi: Annotated[
+        bool, typer.Option("--openapi", help="Print the OpenAPI document of what would be served, and end.")
+    ] = False,
+) -> None:
     """Run the API only, against the ledger that PENSTOCK_REDIS_URL names."""
-    _require_ledger(_settings(api_host=host, api_port=port))
+    settings = _settings(api_host=host, api_port=port)
+    if openapi:
+        _become("api", ["--openapi"])
+    _require_ledger(settings)
     _become("api", options(host=host, port=port))
 
 
