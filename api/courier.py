@@ -1,8 +1,9 @@
 """The courier: tells the receivers of callbacks that tasks have ended, from the ledger's outbox.
 
 Every API process has one. What to tell is written down in the step that ends a task, so no death loses it; a courier
-that dies has held its deliveries for HOLD_SECONDS, then another takes them. So a receiver may be told twice, under the
-same `webhook-id`, and never under two (Standard Webhooks 1.0.0: receivers drop an id that they have seen).
+holds what it delivers as a worker holds its leases, and when it dies another takes over within HOLD_SECONDS. So a
+receiver may be told twice, under the same `webhook-id`, and never under two (Standard Webhooks 1.0.0: receivers drop
+an id that they have seen).
 """
 
 import asyncio
@@ -35,7 +36,7 @@ from shared.task import DeliveryState
 LOOK_SECONDS = 0.5
 AT_ONCE = 32  # deliveries under way
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 15.0  # Standard Webhooks: 15 to 30 s
-HOLD_SECONDS = 30.0  # longer than any try takes
+HOLD_SECONDS = 5.0  # of a delivery under way, renewed while it lasts: as long as a dead courier goes unnoticed
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +49,7 @@ class Courier:
         self._master = master
         self._first_pause = first_pause
         self._under_way: set[asyncio.Task[None]] = set()
+        self._held: set[Delivery] = set()  # those whose receivers have yet to answer
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -75,10 +77,8 @@ class Courier:
 
     async def _collect(self, http: httpx2.AsyncClient) -> None:
         free = AT_ONCE - len(self._under_way)
-        if not free:
-            return
         try:
-            deliveries = await self._ledger.run(calls.collect(free, int(HOLD_SECONDS * 1000)))
+            deliveries = await self._ledger.run(calls.collect(free, int(HOLD_SECONDS * 1000), self._held))
         except Problem:
             return  # they stay where they are
         for delivery in deliveries:
@@ -98,7 +98,8 @@ class Courier:
         log.log(level, "callback of %s to %s: %s, %s", delivery.task_id, host, verdict.state, verdict.answer)
 
     async def _try(self, http: httpx2.AsyncClient, delivery: Delivery) -> Answer | str:
-        """Return what the receiver answered, or a word for why it did not."""
+        """Return what the receiver answered, or a word for why it did not. Meanwhile it is held."""
+        self._held.add(delivery)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._post(http, delivery)
@@ -110,6 +111,8 @@ class Courier:
             return "timeout"
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError):
             return "unreachable"
+        finally:
+            self._held.discard(delivery)  # before it is settled: no look prolongs the pause that follows
 
     async def _post(self, http: httpx2.AsyncClient, delivery: Delivery) -> Answer:
         target, address = await self._checked(delivery.url)

@@ -161,15 +161,19 @@ def admit(owner: str, rate: Rate) -> Call[RateState]:
     return Call("admit", arguments, lambda reply: RateState(bool(reply[0]), *reply[1:]))
 
 
-def collect(limit: int, hold_ms: int) -> Call[tuple[Delivery, ...]]:
-    """Take at most `limit` deliveries that are due; nobody else is given them for `hold_ms`, and then somebody is."""
-    return Call("collect", (limit, hold_ms), lambda rows: tuple(map(replies.delivery, rows)))
+def collect(limit: int, hold_ms: int, under_way: Iterable[Delivery] = ()) -> Call[tuple[Delivery, ...]]:
+    """Take at most `limit` deliveries that are due; nobody else is given them for `hold_ms`, and then somebody is.
+
+    What was taken before and is still `under_way` is held for longer, and not given again.
+    """
+    pairs = [part for delivery in under_way for part in (_in_outbox(delivery), delivery.attempt)]
+    return Call("collect", (limit, hold_ms, *pairs), lambda rows: tuple(map(replies.delivery, rows)))
 
 
 def settle(delivery: Delivery, state: DeliveryState, pause_ms: int | None, answer: str) -> Call[bool]:
     """Note what came of a try; False (and nothing written) if another try has been begun, or the task was forgotten."""
-    name = f"{delivery.task_id}:{delivery.end}"
-    return Call("settle", (name, delivery.attempt, state, _or_empty(pause_ms), answer), bool)
+    arguments = (_in_outbox(delivery), delivery.attempt, state, _or_empty(pause_ms), answer)
+    return Call("settle", arguments, bool)
 
 
 def census(models: Sequence[str]) -> Call[dict[str, ModelCensus]]:
@@ -180,6 +184,10 @@ def census(models: Sequence[str]) -> Call[dict[str, ModelCensus]]:
 def tier(priority: int) -> int:
     """Return the ledger's number for a priority: 0 is the most urgent."""
     return len(PRIORITIES) - 1 - priority
+
+
+def _in_outbox(delivery: Delivery) -> str:
+    return f"{delivery.task_id}:{delivery.end}"
 
 
 def _or_empty(value: int | None) -> int | str:

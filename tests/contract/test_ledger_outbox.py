@@ -84,6 +84,45 @@ def test_what_a_courier_has_taken_and_not_settled_is_taken_by_the_next(ledger: L
     assert collect(ledger) == ()
 
 
+def test_what_is_still_under_way_is_held_for_longer(ledger: Ledger) -> None:
+    id = submit(ledger, callback=URL)
+    succeed(ledger, id)
+    (slow,) = collect(ledger, hold_ms=0)
+
+    assert ledger.run(calls.collect(10, HOLD_MS, [slow])) == ()
+
+    assert collect(ledger) == ()
+    assert ledger.run(calls.settle(slow, DeliveryState.PENDING, 3 * HOLD_MS, "503"))
+    due = ledger.client.zscore("penstock:outbox", f"{id}:1")
+    assert ledger.run(calls.collect(10, HOLD_MS, [slow])) == ()
+    assert ledger.client.zscore("penstock:outbox", f"{id}:1") == due  # the pause that was settled stays
+
+
+def test_a_hold_is_not_written_again_while_most_of_it_is_left(ledger: Ledger) -> None:
+    id = submit(ledger, callback=URL)
+    succeed(ledger, id)
+    (slow,) = collect(ledger)
+    due = ledger.client.zscore("penstock:outbox", f"{id}:1")
+
+    assert ledger.run(calls.collect(0, HOLD_MS, [slow])) == ()
+
+    assert ledger.client.zscore("penstock:outbox", f"{id}:1") == due
+
+
+def test_what_another_courier_has_taken_is_not_held_for_the_one_before(ledger: Ledger) -> None:
+    id = submit(ledger, callback=URL)
+    succeed(ledger, id)
+    (late,) = collect(ledger, hold_ms=0)
+    collect(ledger, hold_ms=0)
+
+    (next,) = ledger.run(calls.collect(10, HOLD_MS, [late]))
+    assert next.attempt == 3
+
+    assert ledger.run(calls.settle(next, DeliveryState.DELIVERED, None, "200"))
+    assert ledger.run(calls.collect(10, HOLD_MS, [late, next])) == ()
+    assert ledger.client.zcard("penstock:outbox") == 0
+
+
 def test_what_failed_is_due_again_later(ledger: Ledger) -> None:
     id = submit(ledger, callback=URL)
     succeed(ledger, id)

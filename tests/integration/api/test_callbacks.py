@@ -2,9 +2,7 @@
 
 import json
 import signal
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx2
@@ -16,61 +14,12 @@ from shared.ledger.connection import Ledger
 from tests.integration.api.process import Api
 from tests.integration.api.requests import HELLO, problem, succeed
 from tests.integration.conftest import free_port
+from tests.integration.receiver import Receiver
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 
 MASTER = "a master secret of 32 characters"
 ANN = new_key()
-
-
-class Receiver(ThreadingHTTPServer):
-    """Answers with the statuses that it is given, in order, then 200; keeps what it accepted."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, port: int = 0, statuses: tuple[int, ...] = ()) -> None:
-        self.statuses = list(statuses)
-        self.seen: list[tuple[dict[str, str], bytes]] = []
-        self.accepted: list[dict[str, str]] = []
-        self.paths: list[str] = []
-        self.hold = threading.Event()
-        self.hold.set()
-        super().__init__(("127.0.0.1", port), Handler)
-        self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
-        self.thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/hook?secret=of-the-url"
-
-    def close(self) -> None:
-        self.hold.set()
-        self.shutdown()
-        self.server_close()
-        self.thread.join()
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.seen.append((headers, body))
-        self.server.paths.append(self.path)
-        self.server.hold.wait(30)
-        status = self.server.statuses.pop(0) if self.server.statuses else 200
-        if status == 200:
-            self.server.accepted.append(headers)
-        self.send_response(status)
-        if status == 307:
-            self.send_header("Location", "http://127.0.0.1:1/inside")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 @pytest.fixture
@@ -109,10 +58,6 @@ def telling(server: RedisServer, models: str) -> Iterator[Callable[..., Api]]:
         assert MASTER not in log
 
 
-def host(receiver: Receiver) -> str:
-    return f"http://127.0.0.1:{receiver.server_address[1]}"
-
-
 def submit(http: httpx2.Client, url: str, **headers: str) -> str:
     answer = http.post("/task/echo", json=HELLO, params={"callback_url": url}, headers=headers)
     assert answer.status_code == 202, answer.text
@@ -124,7 +69,7 @@ def callback(http: httpx2.Client, id: str, **headers: str) -> Any:
 
 
 def test_the_end_is_told_once_signed_and_thin(telling: Any, receiver: Receiver, ledger: Ledger) -> None:
-    api = telling(host(receiver))
+    api = telling(receiver.host)
     id = submit(api.http, receiver.url)
     assert callback(api.http, id) == {
         "url": receiver.url,
@@ -147,7 +92,7 @@ def test_the_end_is_told_once_signed_and_thin(telling: Any, receiver: Receiver, 
     }
     assert headers["webhook-id"] == f"{id}-1"
     assert headers["content-type"] == "application/json"
-    assert headers["host"] == host(receiver).removeprefix("http://")
+    assert headers["host"] == receiver.host.removeprefix("http://")
     assert receiver.paths == ["/hook?secret=of-the-url"]
     told = callback(api.http, id)
     assert (told["attempts"], told["answer"], told["next_attempt_at"]) == (1, "200", None)
@@ -156,7 +101,7 @@ def test_the_end_is_told_once_signed_and_thin(telling: Any, receiver: Receiver, 
 def test_a_document_is_kept_by_caches_only_when_its_callback_is_settled(
     telling: Any, receiver: Receiver, ledger: Ledger
 ) -> None:
-    api = telling(host(receiver))
+    api = telling(receiver.host)
     receiver.hold.clear()
     id = submit(api.http, receiver.url)
     succeed(ledger, id, b"{}")
@@ -174,7 +119,7 @@ def test_a_receiver_that_fails_then_dies_then_comes_back_accepts_one_id(
     """And an API, which has the courier, is killed in between."""
     port = free_port()
     receiver = Receiver(port, (500, 429, 503))
-    api = telling(host(receiver))
+    api = telling(receiver.host)
     id = submit(api.http, receiver.url)
     url = receiver.url
     succeed(ledger, id, b"{}")
@@ -187,7 +132,7 @@ def test_a_receiver_that_fails_then_dies_then_comes_back_accepts_one_id(
 
     second = Receiver(port)
     try:
-        other = telling(host(second))
+        other = telling(second.host)
         ledger.client.zadd("penstock:outbox", {f"{id}:1": 1}, xx=True)  # rather than wait for the next try's turn
         eventually(lambda: callback(other.http, id)["state"] == "delivered", within=30)
         assert [headers["webhook-id"] for headers in second.accepted] == [f"{id}-1"]
@@ -200,10 +145,45 @@ def test_a_receiver_that_fails_then_dies_then_comes_back_accepts_one_id(
         second.close()
 
 
+def test_a_receiver_that_takes_its_time_is_waited_for_and_asked_once(
+    telling: Any, receiver: Receiver, ledger: Ledger
+) -> None:
+    """The hold on a delivery is renewed: nobody else takes it while it is under way."""
+    receiver.hold.clear()
+    api = telling(receiver.host)
+    telling(receiver.host)
+    id = submit(api.http, receiver.url)
+    succeed(ledger, id, b"{}")
+    eventually(lambda: receiver.seen)
+    held_until = callback(api.http, id)["next_attempt_at"]
+
+    eventually(lambda: callback(api.http, id)["next_attempt_at"] > held_until)
+    receiver.hold.set()
+
+    eventually(lambda: callback(api.http, id)["state"] == "delivered")
+    assert callback(api.http, id)["attempts"] == len(receiver.seen) == 1
+
+
+def test_each_end_of_a_retried_task_is_told_once(telling: Any, receiver: Receiver, ledger: Ledger) -> None:
+    api = telling(receiver.host)
+    id = submit(api.http, receiver.url)
+    assert api.http.post(f"/task/{id}/cancel").status_code == 200
+    eventually(lambda: callback(api.http, id)["state"] == "delivered")
+
+    assert api.http.post(f"/task/{id}/retry").status_code == 202
+    succeed(ledger, id, b"{}")
+
+    eventually(lambda: len(receiver.accepted) >= 2)
+    eventually(lambda: ledger.client.zcard("penstock:outbox") == 0)
+    told = [(headers["webhook-id"], json.loads(body)["type"]) for headers, body in receiver.seen]
+    assert told == [(f"{id}-1", "task.canceled"), (f"{id}-2", "task.succeeded")]
+    assert (callback(api.http, id)["state"], callback(api.http, id)["attempts"]) == ("delivered", 1)
+
+
 def test_a_redirect_is_not_followed(telling: Any, ledger: Ledger) -> None:
     receiver = Receiver(0, (307,) * 100)
     try:
-        api = telling(host(receiver) + ",http://127.0.0.1:1")
+        api = telling(receiver.host + ",http://127.0.0.1:1")
         id = submit(api.http, receiver.url)
         succeed(ledger, id, b"{}")
         eventually(lambda: callback(api.http, id)["answer"] == "307")
@@ -243,7 +223,7 @@ def test_nobody_is_called_unless_the_operator_allows_it(http: httpx2.Client) -> 
 
 
 def test_each_owner_has_a_secret_of_their_own(telling: Any, receiver: Receiver, ledger: Ledger) -> None:
-    api = telling(host(receiver), PENSTOCK_API_KEYS=f"ann:{digest(ANN)}")
+    api = telling(receiver.host, PENSTOCK_API_KEYS=f"ann:{digest(ANN)}")
     id = submit(api.http, receiver.url, **{"X-API-Key": ANN})
 
     succeed(ledger, id, b"{}")
@@ -254,7 +234,7 @@ def test_each_owner_has_a_secret_of_their_own(telling: Any, receiver: Receiver, 
 
 
 def test_two_apis_deliver_each_end_once(telling: Any, receiver: Receiver, ledger: Ledger) -> None:
-    api, _ = telling(host(receiver)), telling(host(receiver))
+    api, _ = telling(receiver.host), telling(receiver.host)
     ids = [submit(api.http, receiver.url) for _ in range(30)]
     for id in ids:
         succeed(ledger, id, b"{}")
