@@ -1,7 +1,7 @@
 """The options of a submit: query parameters, so that the body stays purely the model's input. Pure."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -98,7 +98,7 @@ class Listing(BaseModel):
     status: Annotated[
         tuple[Status, ...],
         BeforeValidator(_words),
-        Field(description="only tasks in one of these, separated by commas"),
+        Field(description="only tasks in one of these, separated by commas or each as a parameter of its own"),
     ] = tuple(Status)
     model: Annotated[str, Field(max_length=64, description="only tasks of this model")] = ""
     limit: Annotated[int, Field(ge=1, le=100, description="how many tasks a page has at most")] = 20
@@ -143,17 +143,21 @@ def read_query(kind: type[Query], parameters: Sequence[tuple[str, str]]) -> Quer
         Problem: invalid-input, naming each parameter that is unknown (one that is misspelt must not be passed over),
             given twice, or wrong.
     """
-    names = [name for name, _ in parameters]
-    wrong = [
-        _complaint(name, "Given more than once", "repeated")
-        for name in sorted({n for n in names if names.count(n) > 1})
-    ]
-    if wrong:
-        raise invalid(wrong)
+    given: dict[str, list[str]] = {}
+    for name, value in parameters:
+        given.setdefault(name, []).append(value)
+    repeated = sorted(name for name, values in given.items() if len(values) > 1 and not _is_list(kind, name))
+    if repeated:
+        raise invalid([_complaint(name, "Given more than once", "repeated") for name in repeated])
     try:
-        return kind.model_validate(dict(parameters))
+        return kind.model_validate({name: ",".join(values) for name, values in given.items()})
     except ValidationError as error:
         raise invalid([_readable(item) for item in error.errors(include_url=False, include_input=False)]) from None
+
+
+def _is_list(kind: type[BaseModel], name: str) -> bool:
+    """Tell whether a parameter takes words with commas between them; many a client repeats it for each word instead."""
+    return name in kind.model_fields and get_origin(kind.model_fields[name].annotation) is tuple
 
 
 def _readable(item: Any) -> dict[str, Any]:

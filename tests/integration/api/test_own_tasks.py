@@ -38,6 +38,7 @@ def test_tasks_are_listed_page_by_page(http: httpx2.Client, ledger: Ledger) -> N
     document = http.get("/task", params={"status": "succeeded,failed"}).json()["tasks"]
     assert [task["task_id"] for task in document] == [ids[1]]
     assert "result" not in document[0]
+    assert http.get("/task?status=succeeded&status=failed").json()["tasks"] == document
     assert listed(http, model="other") == ([], None)
 
 
