@@ -1,6 +1,7 @@
 """The schemas of the OpenAPI document: the documents of the API, and for each model what it takes and gives. Pure.
 
-A model's components are named `<model>.<class>`, so that two models' Inputs (and whatever they nest) do not clash.
+A model's components are named `<model>-<class>`, so that two models' Inputs (and whatever they nest) do not clash. Not
+with a dot between, which datamodel-code-generator takes for modules.
 """
 
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ EVENT: Schema = {
                 "data": {
                     "type": "string",
                     "contentMediaType": "application/json",
-                    "contentSchema": {"$ref": f"{SCHEMAS}TaskDocument"},
+                    "contentSchema": {"$ref": f"{SCHEMAS}AnyTask"},
                 },
                 "id": {"type": "string", "description": "to be sent as Last-Event-ID"},
             },
@@ -58,23 +59,26 @@ class ModelComponents:
 
 
 def document_schemas() -> dict[str, Schema]:
-    """Return the schemas of everything the API answers with, a task's result being anything."""
+    """Return the schemas of everything the API answers with, a task's result being anything.
+
+    They are open: a client that is made from them must not break when there is one field more.
+    """
     serialized: list[tuple[type[BaseModel], JsonSchemaMode]] = [(document, "serialization") for document in DOCUMENTS]
     _, found = models_json_schema(serialized, ref_template=f"{SCHEMAS}{{model}}")
-    return dict(found["$defs"])
+    return {name: _open(body) for name, body in found["$defs"].items()}
 
 
 def model_components(schema: ModelSchema, task: Schema) -> ModelComponents:
     """Return the components of one model; `task` is the schema of TaskDocument, which its own is made from."""
     references, found = models_json_schema(
         [(schema.input, "validation"), (schema.output, "serialization")],
-        ref_template=f"{SCHEMAS}{schema.name}.{{model}}",
+        ref_template=f"{SCHEMAS}{schema.name}-{{model}}",
     )
-    schemas = {f"{schema.name}.{part}": body for part, body in found["$defs"].items()}
+    schemas = {f"{schema.name}-{part}": body for part, body in found["$defs"].items()}
     for name, body in schemas.items():
         body["title"] = name
     # A model may have called one of its own classes Task.
-    own = f"{schema.name}.Task" if f"{schema.name}.Task" not in schemas else f"{schema.name}.TaskDocument"
+    own = f"{schema.name}-Task" if f"{schema.name}-Task" not in schemas else f"{schema.name}-TaskDocument"
     schemas[own] = _task_of(schema.name, own, task, references[schema.output, "serialization"])
     return ModelComponents(references[schema.input, "validation"], reference(own), schemas)
 
@@ -85,12 +89,20 @@ def reference(name: str) -> Schema:
 
 
 def all_schemas(documents: Mapping[str, Schema], models: Mapping[str, ModelComponents]) -> dict[str, Schema]:
-    """Return every schema of the document by its name."""
+    """Return every schema of the document by its name.
+
+    An AnyTask is told by its `model`; the result of one whose model is no longer served could be anything.
+    """
     return {
         **documents,
+        "AnyTask": {"anyOf": [*(model.task for model in models.values()), reference("TaskDocument")]},
         "TaskEvent": EVENT,
         **{name: body for model in models.values() for name, body in model.schemas.items()},
     }
+
+
+def _open(schema: Schema) -> Schema:
+    return {name: part for name, part in schema.items() if (name, part) != ("additionalProperties", False)}
 
 
 def _task_of(model: str, title: str, task: Schema, output: Schema) -> Schema:

@@ -28,7 +28,8 @@ class QueueDocument(_Document):
 
     position: int = Field(ge=1, description="1 is next")
     eta_seconds: float | None = Field(description="when it is expected to start; null while nothing is known")
-    reason: Reason = Field(description="more words may come")
+    # No enum: a client that was made from this must not break when there is one word more.
+    reason: str = Field(description="why it is not running yet; more words may come", examples=list(Reason))
 
 
 class ErrorDocument(_Document):
@@ -75,7 +76,7 @@ class ListedTaskDocument(_Document):
 
 
 class TaskDocument(ListedTaskDocument):
-    """A task. For the OpenAPI document and the tests; answers are rendered by `render`, which validates nothing."""
+    """A task."""  # what clients read of it; answers are made by `render`, which validates nothing
 
     result: Any = Field(description="the model's Output once succeeded, else null")
 

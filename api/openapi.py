@@ -81,14 +81,13 @@ def openapi(
     documents = document_schemas()
     models = {name: model_components(schema, documents["TaskDocument"]) for name, schema in schemas.items()}
     paths = {**_submit_paths(schemas, models), **_task_paths(), **_state_paths()}
+    for path, operation in _operations(paths):
+        _complete(operation, keys=keys and path not in OPEN, rate=rate and path not in OPEN)
     components: Json = {
         "schemas": all_schemas(documents, models),
-        "responses": {kind.name: problem(kind) for kind in TABLE},
+        "responses": _problems_referred_to(paths),
         "headers": HEADERS,
     }
-    for path, operations in paths.items():
-        for name in operations.keys() - {"parameters"}:
-            _complete(operations[name], keys=keys and path not in OPEN, rate=rate and path not in OPEN)
     if keys:
         components["securitySchemes"] = SECURITY
     if rate:
@@ -99,6 +98,21 @@ def openapi(
         "paths": paths,
         "components": components,
     }
+
+
+def _operations(paths: Json) -> list[tuple[str, Json]]:
+    return [
+        (path, operation)
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if method != "parameters"
+    ]
+
+
+def _problems_referred_to(paths: Json) -> Json:
+    answers = [found for _, operation in _operations(paths) for found in operation["responses"].values()]
+    names = {found["$ref"].rpartition("/")[2] for found in answers if "$ref" in found}
+    return {kind.name: problem(kind) for kind in TABLE if kind.name in names}
 
 
 def _complete(operation: Json, *, keys: bool, rate: bool) -> None:
@@ -166,7 +180,7 @@ def _task_path(**operations: Json) -> Json:
 
 
 def _read() -> Json:
-    ok = answer("The task as it is now", reference("TaskDocument"), {**RETRY_AFTER, **CACHING, **WAITED})
+    ok = answer("The task as it is now", reference("AnyTask"), {**RETRY_AFTER, **CACHING, **WAITED})
     operation = _operation("read_task", "Read a task", ok, TASK_PROBLEMS)
     operation["responses"]["304"] = empty("It reads as it did", {**RETRY_AFTER, **CACHING, **WAITED})
     return {**operation, "parameters": [*query_parameters(Reading), PREFER, IF_NONE_MATCH]}

@@ -84,8 +84,6 @@ def query_parameters(kind: type[BaseModel], **maxima: float) -> list[Json]:
         if name in maxima:
             schema["maximum"] = maxima[name]
         parameters.append({"name": name, "in": "query", "description": option["description"], "schema": schema})
-        if schema.get("type") == "array":
-            parameters[-1] |= {"style": "form", "explode": False}
     return parameters
 
 

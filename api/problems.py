@@ -83,7 +83,7 @@ class Complaint(BaseModel):
 
 
 class ProblemDocument(BaseModel):
-    """An RFC 9457 problem document. For the OpenAPI document; answers are not built from it."""
+    """An RFC 9457 problem document."""  # what clients read of it; answers are made by `response`
 
     type: str = Field(description="urn:penstock:problem:<kind>, or about:blank when the status says it all")
     title: str

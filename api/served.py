@@ -32,7 +32,7 @@ class ModelLinks(BaseModel):
 
 
 class ModelDocument(BaseModel):
-    """A served model. For the OpenAPI document and the tests."""
+    """A served model."""
 
     name: str
     description: str | None
