@@ -71,7 +71,7 @@ def _connect(redis_url: str) -> AsyncLedger:
 
 def _run(settings: Settings, schemas: dict[str, ModelSchema], ledger: AsyncLedger) -> None:
     app = create_app(settings, schemas, ledger)
-    server = make_server(app, app.state.changes.leave)
+    server = make_server(app, app.state.changes.leave, settings.request_seconds)
     listener = listen(settings.api_host, settings.api_port)
     log.info("listening on %s", url(listener))
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:

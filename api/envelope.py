@@ -29,7 +29,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         id = request_id(scope)
-        extra = ((b"x-request-id", id), (b"x-content-type-options", b"nosniff"))
+        extra = marks(id)
         started = False
 
         async def send_more(message: Message) -> None:
@@ -87,6 +87,11 @@ def request_id(scope: Scope) -> bytes:
     """Return the client's X-Request-ID if it is fit for a log and a header, else a new one."""
     given = _header(scope, b"x-request-id")
     return given if given is not None and REQUEST_ID.fullmatch(given) else uuid4().hex.encode()
+
+
+def marks(id: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that every answer has."""
+    return (b"x-request-id", id), (b"x-content-type-options", b"nosniff")
 
 
 def declared_length(scope: Scope) -> int:

@@ -11,6 +11,8 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from api.protocol import timed
+
 BACKLOG = 2048
 GRACE_SECONDS = 10  # how long a stopping server waits for requests under way
 
@@ -64,11 +66,15 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def make_server(app: FastAPI, on_stop: Callable[[], None]) -> Server:
-    """Return the server of `app`; its logs go where the process's go. `on_stop` is called when it begins to stop."""
+def make_server(app: FastAPI, on_stop: Callable[[], None], request_seconds: float) -> Server:
+    """Return the server of `app`; its logs go where the process's go. `on_stop` is called when it begins to stop.
+
+    `request_seconds` is how long it waits for clients who are slow to send: see Protocol.
+    """
     return Server(
         uvicorn.Config(
             app,
+            http=timed(request_seconds),
             log_config=None,
             log_level=logging.WARNING,  # the entry point says where it listens, in one line rather than four
             access_log=False,

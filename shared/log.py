@@ -50,5 +50,20 @@ def configure_logging(level: str, *, process: str) -> None:
 
 def _rendering() -> list[structlog.typing.Processor]:
     if sys.stderr.isatty():
-        return [structlog.dev.ConsoleRenderer(pad_event_to=0)]
+        return [one_line, structlog.dev.ConsoleRenderer(pad_event_to=0)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def one_line(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape what would begin a line or move the cursor in any text of an event.
+
+    A path may be in it, and no client may write a line of the log. JSON does that by itself; tracebacks, which are
+    made later, keep their lines.
+    """
+    return {name: _visible(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _visible(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text.rstrip("\n"))

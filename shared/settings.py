@@ -69,6 +69,12 @@ class Settings(BaseSettings):
         float, Field(ge=0, le=86400, description="how long a stopping worker lets running tasks go on")
     ] = 10.0
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 16 * 1024 * 1024
+    request_seconds: Annotated[
+        float,
+        Field(
+            ge=1, le=3600, description="how long headers may take to come, and a body to fall below 1024 bytes a second"
+        ),
+    ] = 20.0
     max_result_bytes: Annotated[int, Field(ge=1024, description="largest result that is kept")] = 16 * 1024 * 1024
     max_wait_seconds: Annotated[
         float, Field(ge=0, le=3600, description="how long a request may wait for a task's end")

@@ -5,6 +5,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 
 from api.problems import (
+    ERRORS_LISTED,
     ERRORS_SHOWN,
     LOC_LENGTH,
     TABLE,
@@ -98,3 +99,9 @@ def test_a_body_wrong_in_many_places_makes_a_short_answer() -> None:
     assert len(problem.errors) == ERRORS_SHOWN
     assert len(problem.errors[0]["loc"][1]) == LOC_LENGTH
     assert problem.detail.endswith("and 997 more.")
+
+
+def test_a_body_wrong_in_more_places_than_can_be_listed_in_time_says_how_many() -> None:
+    problem = refused(json.dumps(dict.fromkeys(map(str, range(ERRORS_LISTED + 1)), 1)))
+    assert (problem.kind.name, problem.errors) == ("invalid-input", [])
+    assert str(ERRORS_LISTED + 1) in problem.detail
