@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from api.app import contract, create_app
-from api.listener import ListenError, listen, make_server, stop_with_success, url
+from api.listener import ListenError, allow_many_connections, listen, make_server, stop_with_success, url
 from shared.ledger.connection import AsyncLedger, connect_async
 from shared.log import configure_logging
 from shared.model import ModelError, ModelSchema, read_schemas
@@ -21,6 +22,7 @@ log = logging.getLogger("api")
 
 WRONG_CONFIGURATION = 2
 CANNOT_START = 1
+COLLECT_AFTER = 50_000  # objects; Python's own 700 is made for programs that hold little
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SettingsError, ModelError) as error:
         return _complain(str(error), WRONG_CONFIGURATION)
     stop_with_success()
+    allow_many_connections()
     configure_logging(settings.log_level, process="api")
     for name in unknown_variables(dict(os.environ)):
         log.warning("%s is no setting of Penstock", name)
@@ -73,9 +76,21 @@ def _run(settings: Settings, schemas: dict[str, ModelSchema], ledger: AsyncLedge
     app = create_app(settings, schemas, ledger)
     server = make_server(app, app.state.changes.leave, settings.request_seconds)
     listener = listen(settings.api_host, settings.api_port)
+    _collect_seldom()
     log.info("listening on %s", url(listener))
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
+
+
+def _collect_seldom() -> None:
+    """Have the garbage collector look at less, and less often.
+
+    A full collection with 2,000 clients waiting holds everyone up for 0.1 to 0.2 s, and they came with every burst.
+    What was imported is never garbage; what a request leaves behind goes by itself, save for a few cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
 def _complain(message: str, code: int) -> int:

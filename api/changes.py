@@ -24,25 +24,33 @@ SILENCE_SECONDS = 5.0  # then the server is asked whether it is there; it must s
 LINGER_SECONDS = 5.0  # how long the subscription outlives the last who waited
 PAUSE_SECONDS = 0.2
 log = logging.getLogger(__name__)
+Told = asyncio.Future[None]
+
+
+def _untold() -> Told:
+    return asyncio.get_running_loop().create_future()
 
 
 @dataclass(slots=True)
 class Watch:
-    """One task that somebody waits for. Take an event before reading the task: the next change sets it."""
+    """One task that somebody waits for. Take a future before reading the task: the next change sets it.
+
+    Many wait for the same one, so wait with asyncio.wait, which leaves it alone when one of them gives up.
+    """
 
     watchers: int = 0
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: Told = field(default_factory=_untold)
+    ended: Told = field(default_factory=_untold)
     _reading: "asyncio.Future[Task | Missing] | None" = None
 
     def tell(self, *, ended: bool) -> None:
-        """Set the events of everyone who has taken them, and have the task read anew."""
+        """Set the futures of everyone who has taken them, and have the task read anew."""
         self._reading = None
-        self.changed.set()
-        self.changed = asyncio.Event()
+        self.changed.set_result(None)
+        self.changed = _untold()
         if ended:
-            self.ended.set()
-            self.ended = asyncio.Event()
+            self.ended.set_result(None)
+            self.ended = _untold()
 
     async def read(self, read: Callable[[], Awaitable[Task | Missing]]) -> Task | Missing:
         """Return the task as it has read since the last change: all who wait for it share one reading."""

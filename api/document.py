@@ -88,9 +88,12 @@ class TasksDocument(_Document):
     next: str | None = Field(description="the `cursor` of the next page; null on the last")
 
 
-def render(task: Task) -> bytes:
-    """Return the task document as JSON. The result goes through byte for byte: it was JSON when it was stored."""
-    head, tail = around_result(task)
+def render(task: Task, around: tuple[bytes, bytes] | None = None) -> bytes:
+    """Return the task document as JSON. The result goes through byte for byte: it was JSON when it was stored.
+
+    `around` is what `around_result` returned, if that was asked for already.
+    """
+    head, tail = around or around_result(task)
     return b'%b,"result":%b,%b' % (head, task.result or b"null", tail)
 
 

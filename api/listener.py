@@ -1,8 +1,10 @@
 """Listening: the socket, and the server that answers on it until it is told to stop."""
 
 import asyncio
+import contextlib
 import errno
 import logging
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -19,6 +21,16 @@ GRACE_SECONDS = 10  # how long a stopping server waits for requests under way
 
 class ListenError(Exception):
     """The address cannot be listened on. The message names the setting to change."""
+
+
+def allow_many_connections() -> None:
+    """Let this process have as many open files, and so connections, as it is allowed to ask for.
+
+    Most systems start one with 1,024, and expect it to ask: only who calls select() must not, and nothing here does.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS says unlimited, and grants less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from uuid import UUID, uuid4
 
 from fastapi.sse import EventSourceResponse
@@ -29,6 +30,7 @@ from api.problems import (
     Problem,
     invalid,
 )
+from api.readings import Readings
 from api.served import ServedModels
 from api.submission import read_body, require_fetchable
 from api.waiting import stream, until_final
@@ -46,6 +48,7 @@ class TaskEndpoints:
     def __init__(self, ledger: BoundedLedger, changes: Changes, served: ServedModels, settings: Settings) -> None:
         self._ledger = ledger
         self._changes = changes
+        self._readings = Readings(ledger, settings.retention_ms)
         self._served = served
         self._retention_ms = settings.retention_ms
         self._callback_rules = settings.callback_rules
@@ -110,7 +113,8 @@ class TaskEndpoints:
         seen = request.headers.get("last-event-id")
         if task.is_final and seen == event_id(task):
             return Response(status_code=204)  # tells a browser not to come again
-        events = stream(self._changes, id, lambda: self._get(id, owner), lambda t: (render(t), event_id(t)), seen)
+        read = partial(self._readings.get, id, owner)
+        events = stream(self._changes, id, read, shown, seen)
         return EventSourceResponse(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
     async def _submit(self, model: str, request: Request) -> Response:
@@ -170,7 +174,8 @@ class TaskEndpoints:
         if task.is_final:
             return task
         id, owner = task.id, request.scope[OWNER]
-        return known(id, await until_final(self._changes, request, id, lambda: self._get(id, owner), seconds))
+        read = partial(self._readings.get, id, owner)
+        return known(id, await until_final(self._changes, request, id, read, seconds))
 
     async def _list(self, request: Request) -> Response:
         asked = read_query(Listing, request.query_params.multi_items())
@@ -212,7 +217,8 @@ def answer(task: Task, headers: Mapping[str, str], *, status: int = 200) -> Resp
 
 def conditional(task: Task, headers: Mapping[str, str], request: Request) -> Response:
     """Return the document of `task`, or that the client has it already."""
-    tag = etag(around_result(task))
+    around = around_result(task)
+    tag = etag(around)
     all_headers = {
         "Cache-Control": cache_control(task, time.time_ns() // 1_000_000),
         "ETag": tag,
@@ -222,7 +228,7 @@ def conditional(task: Task, headers: Mapping[str, str], request: Request) -> Res
     }
     if is_known(request.headers.getlist("if-none-match"), tag):
         return Response(status_code=304, headers=all_headers)
-    return Response(render(task), 200, all_headers, "application/json")
+    return Response(render(task, around), 200, all_headers, "application/json")
 
 
 def waited(seconds: float) -> dict[str, str]:
@@ -239,6 +245,12 @@ def ask_again(task: Task) -> dict[str, str]:
 def event_id(task: Task) -> str:
     """Return the id of the event that shows `task` as it is now."""
     return etag(around_result(task)).strip('"')
+
+
+def shown(task: Task) -> tuple[bytes, str]:
+    """Return the document of `task`, and the id of the event that has it."""
+    around = around_result(task)
+    return render(task, around), etag(around).strip('"')
 
 
 def path(id: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.requests import Request
@@ -35,8 +35,7 @@ async def until_final(changes: Changes, request: Request, id: str, read: Read, s
                 return task
             if (left := until - clock()) <= 0:
                 return await read()  # its place in the queue may be another by now
-            async with _in_background(ended.wait()) as told:
-                await asyncio.wait({told, disconnected}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ended, disconnected}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def stream(
@@ -65,10 +64,8 @@ async def stream(
                 return
             if changes.closing:
                 break
-            try:
-                async with asyncio.timeout(KEEPALIVE_SECONDS):
-                    await changed.wait()
-            except TimeoutError:
+            told, _ = await asyncio.wait({changed}, timeout=KEEPALIVE_SECONDS)
+            if not told:
                 yield KEEPALIVE_COMMENT
                 watch.look_again()
     yield format_sse_event(retry=RECONNECT_MS, comment="come again")
@@ -81,8 +78,8 @@ async def _disconnected(request: Request) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _in_background(waiting: Awaitable[object]) -> AsyncGenerator["asyncio.Future[object]", None]:
-    task = asyncio.ensure_future(waiting)
+async def _in_background(waiting: Coroutine[None, None, None]) -> AsyncGenerator["asyncio.Task[None]", None]:
+    task = asyncio.create_task(waiting)
     try:
         yield task
     finally:

@@ -64,6 +64,16 @@ def read(id: str, owner: str, retention_ms: int) -> Call[Task | Missing]:
     return Call("read", (id, owner, retention_ms), lambda reply: replies.maybe_task(id, reply))
 
 
+def read_each(asked: Sequence[tuple[str, str]], retention_ms: int) -> Call[list[Task | Missing]]:
+    """Return what `read` would of the first of the (id, owner) asked for, at least one: fewer if results are large."""
+    pairs = [part for pair in asked for part in pair]
+
+    def parse(reply: Any) -> list[Task | Missing]:
+        return [replies.maybe_task(id, task) for (id, _), task in zip(asked, reply, strict=False)]
+
+    return Call("read_each", (retention_ms, *pairs), parse)
+
+
 def list_tasks(
     owner: str,
     retention_ms: int,

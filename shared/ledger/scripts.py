@@ -33,6 +33,7 @@ FLAGS = {
     "submit": "",
     "claim": "",
     "read": "no-writes",
+    "read_each": "no-writes",
     "census": "no-writes",
     "list": "no-writes",
     "retry": "",

@@ -22,6 +22,31 @@ def test_an_unknown_task_is_unknown(ledger: Ledger) -> None:
     assert ledger.client.keys("*") == []
 
 
+def test_many_are_read_in_one_step_each_as_it_would_be_alone(ledger: Ledger) -> None:
+    queued, done, gone, anns = (submit(ledger, owner=owner) for owner in ("", "", "", "ann"))
+    running = submit(ledger, model="echo")  # of another model: how long it runs is no part of what is queued
+    claim(ledger, running)
+    assert ledger.run(calls.succeed(claim(ledger, done), b"1", KEPT_MS))
+    ledger.run(calls.forget(gone, "", KEPT_MS))
+    asked = [(id, "") for id in (queued, str(uuid4()), gone, running, anns, done, queued)] + [(anns, "ann")]
+
+    found = ledger.run(calls.read_each(asked, KEPT_MS))
+
+    assert found == [ledger.run(calls.read(*each, KEPT_MS)) for each in asked]
+    assert found[1:3] == [Missing.UNKNOWN, Missing.GONE]
+    assert found[4] is Missing.UNKNOWN  # not theirs who asked
+
+
+def test_large_results_are_read_a_few_at_a_time(ledger: Ledger) -> None:
+    asked = [(submit(ledger), "") for _ in range(5)]
+    for id, _ in asked:
+        assert ledger.run(calls.succeed(claim(ledger, id), b"1" * 200_000, KEPT_MS))
+
+    found = ledger.run(calls.read_each(asked, KEPT_MS))
+
+    assert [task.id for task in found if not isinstance(task, Missing)] == [id for id, _ in asked[:2]]
+
+
 def test_submit_writes_record_place_and_message_together(ledger: Ledger) -> None:
     id = submit(ledger, input=b'{"wait_time": 3}')
 

@@ -1,7 +1,9 @@
 """The process itself: what keeps it from starting, in one line, and how it ends."""
 
+import resource
 import signal
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,20 @@ def test_a_signal_while_it_waits_for_the_server_does_too(folder: Path, models: s
     assert process.wait(START_SECONDS) == 0
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+def test_it_may_have_as_many_connections_as_the_system_lets_it(server: RedisServer, models: str) -> None:
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, most), most))
+    try:
+        api = Api(PENSTOCK_REDIS_URL=server.url, PENSTOCK_MODELS=models)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (usual, most))
+    with ExitStack() as connections:
+        for _ in range(min(400, most // 2)):
+            connections.enter_context(socket.create_connection((api.http.base_url.host, api.http.base_url.port)))
+        assert api.http.get("/livez").status_code == 200
+    assert api.close() == 0
 
 
 def test_a_port_in_use_is_one_line(server: RedisServer, models: str) -> None:
