@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.faults.observations import Document, Fault, History, Sighting, Task
+from tests.faults.observer import seconds_without
 from tests.faults.recovery import Run, recoveries, runs_of
 from tests.faults.workload import answer
 
@@ -161,7 +162,7 @@ def no_request_hangs(history: History) -> Violations:
     """4. Every request gets its answer, or an error of its connection, unless its API stood still meanwhile."""
     frozen = [fault for fault in history.faults if fault.api]
     for found in history.answers:
-        if found.seconds > ANSWER_SECONDS and not any(
+        if seconds_without(history.pauses, found) > ANSWER_SECONDS and not any(
             fault.api == found.api and fault.struck < found.began + found.seconds and fault.ended > found.began
             for fault in frozen
         ):

@@ -88,6 +88,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """The observer's own process stood still."""
+
+    began: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Execution:
     """A model began to compute."""
 
@@ -158,6 +166,7 @@ class History:
     setup: Setup = field(default_factory=Setup)
     tasks: list[Task] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
     executions: list[Execution] = field(default_factory=list)
     finishes: list[Finish] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)  # a task's id for every attempt that a worker took back

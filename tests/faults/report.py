@@ -53,6 +53,7 @@ def _totals(result: Result, found: list[Violation]) -> Iterator[str]:
     yield f"| model executions | {len(history.executions)} |"
     yield f"| HTTP requests | {len(history.answers)} |"
     yield from (f"| **{kind}** | **{kinds[kind]}** |" for kind in COUNTS)
+    yield f"| the observer stood still, s | {sum(pause.seconds for pause in history.pauses):.1f} |"
     yield f"| longest from accepted to final, s | {slowest:.1f} |"
     yield f"| server | {result.server} |"
     yield f"| seed | {result.options.seed} |"

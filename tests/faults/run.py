@@ -12,6 +12,7 @@ from tests.faults.faults import Storm
 from tests.faults.invariants import SETTLED_SECONDS
 from tests.faults.load import Load
 from tests.faults.observations import History, Setup
+from tests.faults.observer import notice_pauses
 from tests.faults.patience import until
 from tests.faults.probe import capacity
 from tests.faults.scene import Scene
@@ -65,10 +66,12 @@ async def _run(options: Options, directory: Path, say: Callable[[str], None]) ->
     async with running(history.setup, directory) as system:
         info = await asyncio.to_thread(system.server.client.info, "server")
         load = Load(history, system.urls, options.seed)
+        observing = asyncio.create_task(notice_pauses(history.pauses))
         try:
             await _strike_under_load(options, Scene(system, load, history), say)
             await _settle(Scene(system, load, history))
         finally:
+            observing.cancel()
             await load.close()
         history.executions = logs.executions(system.executions)
         history.exits = list(system.exits)
