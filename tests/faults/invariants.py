@@ -130,7 +130,7 @@ def an_attempt_has_a_cause(history: History) -> Violations:
 def _may_cost_an_attempt(fault: Fault, task: Task, final: Sighting) -> bool:
     """Tell whether a fault of a worker's or the server's was going on while a task was under way."""
     theirs = fault.hinders or (bool(fault.pids) and not fault.everyone)
-    return theirs and fault.struck < final.at and fault.harmless_from > task.accepted
+    return theirs and fault.struck < final.at and fault.harmless_from > task.began
 
 
 def losses_are_limited(history: History) -> Violations:

@@ -101,10 +101,11 @@ class Load:
         """Submit under a key; what got no answer, or a 503, is sent again: it must not become a second task."""
         body = {"token": asked.token, "seconds": asked.seconds, "reports": asked.reports, "behave": asked.behave}
         path = f"/task/tally?priority={self._chance.choice(PRIORITIES)}"
+        sent = time.monotonic()
         for _ in range(SUBMITS):
             found = await self._ask("submit", asked.token, "POST", path, body)
             if found is not None and found[0] == ACCEPTED:
-                task = Task(asked, found[1]["task_id"], time.monotonic())
+                task = Task(asked, found[1]["task_id"], time.monotonic(), sent=sent)
                 task.see(task.accepted, found[1])
                 return task
             if found is not None and found[0] != UNAVAILABLE:

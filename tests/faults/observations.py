@@ -3,6 +3,7 @@
 Instants are seconds of the monotonic clock, which all processes of a machine share.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +58,12 @@ class Task:
     sightings: list[Sighting] = field(default_factory=list)
     cancels: list[int | None] = field(default_factory=list)  # the statuses that asking for it got; None: no answer
     at_the_end: Document | None = None
+    sent: float = math.inf  # when its client asked for the first time; that answer may have been lost
+
+    @property
+    def began(self) -> float:
+        """From when on it may have been in the ledger."""
+        return min(self.sent, self.accepted)
 
     @property
     def final(self) -> Sighting | None:

@@ -112,7 +112,7 @@ def _events(history: History, task: Task) -> Iterator[tuple[float, str]]:
 def _faults_around(history: History, task: Task) -> list[Fault]:
     """Return the faults that hit a task, and the outages of its time."""
     run = next(run for run in runs_of(history) if run.task is task)
-    first, last = task.accepted - AROUND_SECONDS, task.sightings[-1].at
+    first, last = task.began - AROUND_SECONDS, task.sightings[-1].at
     around = [fault for fault in history.faults if fault.harmless_from > first and fault.struck < last]
     return [fault for fault in around if fault.hinders or fault.api or hits(fault, run)]
 

@@ -185,6 +185,15 @@ def test_an_attempt_without_a_cause_is_doubled() -> None:
     assert violations(found) == []
 
 
+def test_what_struck_before_a_lost_answer_was_heard_anew_is_a_cause() -> None:
+    found = history(document("running", 2), succeeded(attempt=2))
+    accepted = found.tasks[0].accepted
+    found.faults = [Fault("child killed", accepted - 0.5, accepted - 0.5, pids=frozenset({77}))]
+    assert kinds(found) == {"doubled"}
+    found.tasks[0].sent = accepted - 1.0
+    assert violations(found) == []
+
+
 def test_more_losses_than_attempts_are_wrong() -> None:
     found = good()
     found.losses = [ID] * (SETUP.max_attempts + 1)
