@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-annotate --override requirements-overrides.txt --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults lint contract format lock upgrade clean
+.PHONY: help run test faults bench lint contract format lock upgrade clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -25,6 +25,10 @@ faults: $(VENV)/dev.stamp  ## kill, freeze, cut off and crash the real system un
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS)) \
 		$(if $(TASKS),--tasks $(TASKS)) $(if $(PACE),--pace $(PACE)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(SERVER),--server $(SERVER))
+
+# ARGS: --quick, --only NAME,... , --json FILE. Each peer gets an environment of its own in .bench, on first use.
+bench: $(VENV)/dev.stamp  ## measure Penstock beside its ceilings and what people use instead: an hour
+	@$(BIN)/python -m bench $(ARGS)
 
 lint: $(VENV)/dev.stamp  ## ruff, mypy and the import rules
 	$(BIN)/ruff check .
@@ -64,11 +68,12 @@ lock: $(VENV)/dev.stamp  ## write the lock files anew from pyproject.toml, keepi
 	$(LOCK) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 	$(LOCK) pyproject.toml --extra api -c requirements.lock -o requirements-api.lock
 	$(LOCK) pyproject.toml --extra worker -c requirements.lock -o requirements-worker.lock
+	for each in bench/contenders/*/requirements.in; do $(LOCK) $$each -o $${each%.in}.lock || exit 1; done
 
 upgrade: | $(VENV)/bin/python  ## forget the locked versions, then lock the newest
-	rm -f requirements*.lock
+	rm -f requirements*.lock bench/contenders/*/requirements.lock
 	$(PIP) install uv
 	$(MAKE) -o $(VENV)/dev.stamp lock
 
 clean:  ## remove what was installed and generated
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
