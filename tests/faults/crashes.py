@@ -57,6 +57,7 @@ async def _fault(scene: Scene, plan: Plan, died: dict[str, Any], lives: dict[str
         scene.history.felled.add(died["pid"])
         await unit.ready_again(lives[unit.name])
         restored = now()
+    in_api = plan.point.endswith("api")
     return Fault(
         f"{plan.kind}: {plan.point.rpartition('.')[0]}",
         died["at"],
@@ -64,9 +65,10 @@ async def _fault(scene: Scene, plan: Plan, died: dict[str, Any], lives: dict[str
         restored,
         deadly=True,
         hinders=plan.point.endswith("parent"),
-        everyone=plan.point.endswith("api"),
+        everyone=in_api,
         pids=frozenset({died["pid"]}),
-        tasks=frozenset({died["subject"]}),
+        # What an API had in hand it only spoke of: it runs, and then it is one of everyone, or waits its turn.
+        tasks=frozenset() if in_api else frozenset({died["subject"]}),
     )
 
 
