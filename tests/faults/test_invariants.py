@@ -1,7 +1,5 @@
 """Each invariant is given a history that breaks it, and must say so; and one that does not, and must keep still."""
 
-import asyncio
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +16,9 @@ from tests.faults.observations import (
     Fault,
     Finish,
     History,
-    Pause,
     Setup,
     Task,
 )
-from tests.faults.observer import notice_pauses
 from tests.faults.workload import answer
 
 ID = "11111111-1111-4111-8111-111111111111"
@@ -226,36 +222,6 @@ def test_a_slow_answer_and_a_slow_error_hang(status: int | None) -> None:
     found = good()
     found.answers = [Answer("api-0", "read", "a", 101.0, 1.6, status)]
     assert kinds(found) == {"hung"}
-
-
-@pytest.mark.parametrize(
-    ("pauses", "kinds_found"),
-    [
-        ([Pause(101.2, 0.3)], set()),
-        ([Pause(100.0, 1.2)], set()),
-        ([Pause(101.1, 0.05), Pause(102.5, 9.0)], set()),
-        ([Pause(101.2, 0.05)], {"hung"}),
-        ([Pause(99.0, 2.0), Pause(102.6, 5.0)], {"hung"}),  # before and after
-    ],
-)
-def test_a_request_is_not_slow_because_the_observer_is(pauses: list[Pause], kinds_found: set[str]) -> None:
-    found = good()
-    found.answers = [Answer("api-0", "read", "a", 101.0, 1.6, 200)]
-    found.pauses = pauses
-    assert kinds(found) == kinds_found
-
-
-def test_the_observer_notices_when_it_stands_still() -> None:
-    async def stand_still() -> list[Pause]:
-        pauses: list[Pause] = []
-        noticing = asyncio.create_task(notice_pauses(pauses))
-        await asyncio.sleep(0.05)
-        asyncio.get_running_loop().call_soon(time.sleep, 0.5)
-        await asyncio.sleep(0.05)
-        noticing.cancel()
-        return pauses
-
-    assert max(pause.seconds for pause in asyncio.run(stand_still())) > 0.4
 
 
 def test_an_api_that_stands_still_may_be_slow() -> None:

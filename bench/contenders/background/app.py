@@ -18,7 +18,7 @@ def compute(id: str, work: Work, input: dict[str, Any]) -> None:
 
 def add(name: str, work: Work) -> None:
     """Add the submit of one kind of work."""
-    model = work.input
+    model = work.input  # a value that is used as a type below: FastAPI reads it, mypy cannot
 
     @app.post(f"/task/{name}", status_code=202)
     async def accept(input: model, later: BackgroundTasks) -> dict[str, Any]:  # type: ignore[valid-type]
