@@ -20,7 +20,11 @@ NOISY = {
 
 
 def configure_logging(level: str, *, process: str) -> None:
-    """Send the logs of this process, Celery's and uvicorn's included, to stderr. `process` is on every line."""
+    """Send the logs of this process, Celery's and uvicorn's included, to stderr. `process` is on every line.
+
+    Our own lines go there past Python's logging, with which each takes 35 us instead of 14: a child that runs thousands
+    of short tasks a second writes as many.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -29,8 +33,9 @@ def configure_logging(level: str, *, process: str) -> None:
         structlog.processors.UnicodeDecoder(),
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, *_rendering()],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)

@@ -3,17 +3,19 @@
 A model's folder may be anywhere; its name is the folder's name, and its modules are imported as `models.<name>.*`
 wherever the folder is, so `from .schema import Input` works in any `model.py`. Nothing in a folder imports Penstock.
 
-    schema.py    class Input(BaseModel), class Output(BaseModel); optionally TIME_LIMIT_SECONDS, MAX_BATCH, LOAD_IN,
-                 URLS
-    model.py     class Model: __init__(self); predict(self, input[, progress][, fetch]) -> Output
+    schema.py    class Input(BaseModel), class Output(BaseModel); optionally TIME_LIMIT_SECONDS, MAX_BATCH,
+                 MAX_WAIT_MS, LOAD_IN, URLS
+    model.py     class Model: __init__(self); predict(self, input[, progress][, fetch]) -> Output;
+                 if MAX_BATCH is above 1, predict_batch(self, inputs[, fetch]) -> list[Output]
 """
 
+import gc
 import importlib
 import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -22,9 +24,12 @@ from typing import Any, Literal, cast, get_args
 
 from pydantic import BaseModel
 
+from shared.ledger.payload import is_large
+
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 LoadIn = Literal["child", "parent"]
 DEFAULT_TIME_LIMIT_SECONDS = 600.0
+LARGEST_BATCH = 1000  # each task of it has a place in the memory that a child shares with its parent
 
 
 class ModelError(Exception):
@@ -44,6 +49,7 @@ class ModelSchema:
     load_in: LoadIn  # child: every child loads its own copy; parent: one copy, shared by fork
     description: str | None
     urls: tuple[str, ...] = ()  # the fields of Input with a URL that the model fetches
+    max_wait_ms: int = 0  # how long a task may wait for others to be computed with, if there are fewer than max_batch
 
     def example(self) -> Any | None:
         """Return the first example of Input's own JSON Schema, or None."""
@@ -80,10 +86,11 @@ def read_schema(folder: Path) -> ModelSchema:
         input=_data_class(module, "Input", where),
         output=_data_class(module, "Output", where),
         time_limit_seconds=_positive(module, "TIME_LIMIT_SECONDS", where, DEFAULT_TIME_LIMIT_SECONDS),
-        max_batch=_whole(_positive(module, "MAX_BATCH", where, 1), "MAX_BATCH", where),
+        max_batch=_max_batch(module, where),
         load_in=_load_in(module, where),
         description=inspect.getdoc(module),
         urls=_urls(module, where),
+        max_wait_ms=_max_wait_ms(module, where),
     )
 
 
@@ -98,6 +105,31 @@ def by_name(schemas: Mapping[str, ModelSchema], names: Iterable[str]) -> dict[st
     if unknown:
         raise ModelError(f"unknown model {unknown[0]!r}; PENSTOCK_MODELS serves {', '.join(schemas)}")
     return {name: schemas[name] for name in wanted}
+
+
+def read_json(validate: Callable[[bytes], BaseModel], text: bytes) -> BaseModel:
+    """Return the instance that `validate`, an Input's model_validate_json, makes of `text`.
+
+    Python's collector goes through all objects again and again while many are made. Here none of them is garbage, and
+    it took four fifths of the time.
+
+    Raises:
+        ValidationError: as `validate` does.
+    """
+    if not is_large(len(text)) or not gc.isenabled():
+        return validate(text)
+    gc.disable()
+    try:
+        return validate(text)
+    finally:
+        gc.enable()
+
+
+def json_of(instance: BaseModel, *, warnings: Literal["warn", "error"] = "warn") -> bytes:
+    """Return an instance as JSON, without the copies of pydantic's own way: from bytes to a text, and back to bytes."""
+    if type(instance).model_dump_json is not BaseModel.model_dump_json:  # the model has a way of its own
+        return instance.model_dump_json(warnings=warnings).encode()
+    return instance.__pydantic_serializer__.to_json(instance, warnings=warnings)
 
 
 def import_part(folder: Path, name: str) -> ModuleType:
@@ -165,6 +197,19 @@ def _whole(value: float, name: str, where: Path) -> int:
     if value != int(value):
         raise ModelError(f"{where}: {name} is a whole number, not {value!r}")
     return int(value)
+
+
+def _max_batch(module: ModuleType, where: Path) -> int:
+    value = _whole(_positive(module, "MAX_BATCH", where, 1), "MAX_BATCH", where)
+    if value > LARGEST_BATCH:
+        raise ModelError(f"{where}: MAX_BATCH is at most {LARGEST_BATCH}, not {value}")
+    return value
+
+
+def _max_wait_ms(module: ModuleType, where: Path) -> int:
+    if getattr(module, "MAX_WAIT_MS", 0) == 0:
+        return 0
+    return _whole(_positive(module, "MAX_WAIT_MS", where, 0), "MAX_WAIT_MS", where)
 
 
 def _load_in(module: ModuleType, where: Path) -> LoadIn:

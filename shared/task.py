@@ -112,15 +112,24 @@ class Callback:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueView:
-    """What the ledger knows about the wait of one queued task, all read in the same atomic step."""
+class Outlook:
+    """What the wait of every queued task of one model depends on."""
 
-    position: int  # 1 is next
     slots: int  # children of live workers that serve this model
     workers: int  # live workers that serve this model
-    run_ms: tuple[int, ...]  # how long the model's latest successes ran, the newest first
+    run_ms: tuple[
+        float, ...
+    ]  # what each of its latest successes took of a child, the newest first: of a batch, its share
     elapsed_ms: tuple[int, ...]  # how long its running tasks have run, of 64 at most
     others: int  # how many more run: of this model, or of others that may be on the same workers
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """What the ledger knows about the wait of one queued task."""
+
+    position: int  # 1 is next
+    outlook: Outlook
 
 
 class Missing(Enum):
@@ -144,10 +153,12 @@ class Task:
     attempt: int  # how often it was claimed; the number of the latest claim is its fencing token
     lost: int  # how many of those attempts ended with a dead worker
     progress: Progress | None
-    result: bytes | None  # the Output as JSON, exactly as the worker wrote it
+    result: bytes | None  # the Output as JSON, exactly as the worker wrote it; None also while it is left out
     error: TaskError | None
     queue: QueueView | None  # only while queued
+    batch: int | None = None  # how many tasks its latest attempt was computed with, itself included
     callback: Callback | None = None
+    left_out: int = 0  # bytes of a result that is too large to be read along with the rest
 
     @property
     def is_final(self) -> bool:

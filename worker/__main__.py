@@ -14,6 +14,7 @@ from shared.settings import SettingsError, load_settings
 from shared.start import StartError, require_usable
 from worker.app import Worker
 from worker.consumer import EXIT_FAILED, EXIT_MODEL_FAILED
+from worker.threads import cap_threads
 
 EXIT_USAGE = 2
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     try:
         settings = load_settings(concurrency=options.concurrency)
+        cap_threads(os.environ, settings.concurrency)
         schemas = read_schemas(settings.models)
         if options.models:
             schemas = by_name(schemas, [name.strip() for name in options.models.split(",")])
@@ -40,7 +42,6 @@ def _run(options: argparse.Namespace) -> int:
     configure_logging(settings.log_level, process="worker")
     # Celery warns of running as root because of pickle; we accept JSON only.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    cap_threads(settings.concurrency)  # before anything imports numpy and the like
     try:
         require_usable(settings.redis_url)
         return Worker(settings, schemas).run()
@@ -48,13 +49,6 @@ def _run(options: argparse.Namespace) -> int:
         return _complain(str(error), EXIT_FAILED)
     except ModelError as error:
         return _complain(str(error), EXIT_MODEL_FAILED)
-
-
-def cap_threads(children: int) -> None:
-    """Let the children share the cores: BLAS, OpenMP and torch would each start a thread per core in every child."""
-    threads = str(max(1, (os.cpu_count() or 1) // children))
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
-        os.environ.setdefault(variable, threads)
 
 
 def _complain(message: str, code: int) -> int:

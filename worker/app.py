@@ -19,7 +19,10 @@ from shared.settings import Settings
 from shared.start import StartError
 from worker.child import Child, load_missing
 from worker.consumer import EXIT_FAILED, LOAD_SECONDS, celery_app, consume, is_cold_shutdown
+from worker.gate import Gate, Usher
 from worker.keeper import LeaseKeeper
+from worker.memory import memory_of
+from worker.meter import MemoryMeter
 from worker.slots import Slots, State
 
 READY_LOOK_SECONDS = 0.05
@@ -35,13 +38,18 @@ class Worker:
     name: str = field(default_factory=lambda: f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     slots: Slots = field(init=False)
     child: Child = field(init=False)
+    gate: Gate = field(init=False)
     keeper: LeaseKeeper = field(init=False)
+    meter: MemoryMeter = field(init=False)
     _keeper_thread: threading.Thread = field(init=False)
+    _meter_thread: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        self.slots = Slots(self.settings.concurrency)
+        self.slots = Slots(self.settings.concurrency, max(schema.max_batch for schema in self.schemas.values()))
         self.child = Child(self.settings, self.name, self.slots, self.schemas, served={})
+        self.gate = Gate(self.settings.concurrency)
         fork_lock = lock_out_forks()
+        self.meter = MemoryMeter(self.slots, fork_lock)
         self.keeper = LeaseKeeper(
             settings=self.settings,
             worker=self.name,
@@ -55,8 +63,10 @@ class Worker:
             fork_lock=fork_lock,
             on_broken=self._stop,
             must_end_now=is_cold_shutdown,
+            memory=lambda: self.meter.latest,
         )
         self._keeper_thread = threading.Thread(target=self.keeper.run, name="lease-keeper", daemon=True)
+        self._meter_thread = threading.Thread(target=self.meter.run, name="memory-meter", daemon=True)
 
     def run(self) -> int:
         """Load, serve, and return the exit code once stopped.
@@ -69,22 +79,27 @@ class Worker:
             celery_app(self.settings.redis_url, self.schemas, self.child.run),
             name=self.name,
             children=self.settings.concurrency,
-            on_child_start=self.child.start,
+            on_child_start=self._start_child,
             on_pool_start=self._start_keeping,
             on_stop=self.keeper.drain,
         )
-        self._stop_keeper()
+        self._stop_threads()
         return code
+
+    def _start_child(self, index: int) -> None:
+        self.gate.pass_through(index)
+        self.child.start(index)
 
     def _start_keeping(self) -> None:
         """Wait until every child has loaded its models, then keep leases; comes before the first message is taken.
 
         Raises:
             ModelError: a child cannot load a model.
-            StartError: a child died meanwhile; another start may go better.
+            StartError: a child died meanwhile, or not all fit into memory; another start may go better.
         """
         self._wait_for_children()
         self._keeper_thread.start()
+        self._meter_thread.start()
         log.info("worker ready", worker=self.name, models=list(self.schemas), children=self.settings.concurrency)
 
     def _load_in_parent(self) -> None:
@@ -93,9 +108,12 @@ class Worker:
         # What lives now is shared with the children; a collector that touched it would copy it page by page.
         gc.collect()
         gc.freeze()
+        memory = memory_of(os.getpid())
+        self.meter.inherited = memory.anonymous if memory else 0
 
     def _wait_for_children(self) -> None:
         give_up = time.monotonic() + LOAD_SECONDS
+        usher = Usher(self.gate, [name for name in self.schemas if name not in self.child.served])
         while time.monotonic() < give_up and celery_state.should_stop is None:
             views = self.slots.look_all()
             for view in views:
@@ -105,6 +123,7 @@ class Worker:
                 raise StartError("a child died while it loaded its models (out of memory?)")
             if len(views) == self.slots.count and all(view.state is State.IDLE for view in views):
                 return
+            usher.look([view.index for view in views if view.state is State.IDLE])
             time.sleep(READY_LOOK_SECONDS)
         celery_state.maybe_shutdown()  # told to stop while loading
         raise StartError(f"the models did not load within {LOAD_SECONDS} s")
@@ -114,10 +133,12 @@ class Worker:
         log.error("the worker cannot go on", reason=reason)
         celery_state.should_stop = EXIT_FAILED
 
-    def _stop_keeper(self) -> None:
+    def _stop_threads(self) -> None:
         self.keeper.stop()
-        if self._keeper_thread.is_alive():
-            self._keeper_thread.join(timeout=10)
+        self.meter.stop()
+        for thread in (self._keeper_thread, self._meter_thread):
+            if thread.is_alive():
+                thread.join(timeout=10)
 
 
 def lock_out_forks() -> threading.Lock:

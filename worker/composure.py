@@ -8,7 +8,7 @@ model had raised it.
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -16,8 +16,8 @@ ENDING = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 
 
 @contextmanager
-def composed() -> Iterator[None]:
-    """Put off every ENDING signal until the block has ended.
+def composed() -> Iterator[Callable[[], bool]]:
+    """Put off every ENDING signal until the block has ended; give it a function that tells whether one has come.
 
     Handlers rather than SIG_IGN, which programs that the model starts would inherit.
     """
@@ -28,7 +28,7 @@ def composed() -> Iterator[None]:
 
     handlers = {number: signal.signal(number, note) for number in ENDING}
     try:
-        yield
+        yield lambda: bool(came)
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

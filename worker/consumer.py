@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
+from billiard import pool as billiard_pool
 from billiard.process import current_process
 from celery import Celery, bootsteps, signals
 from celery.exceptions import WorkerShutdown
@@ -22,6 +23,9 @@ from worker.reconnect import ReturningConsumer
 
 LOAD_SECONDS = 3600  # a large model may take its time; Celery would kill a child after 4 s
 REFORK_SECONDS = 0.02  # see ModelsReady
+# A child that ends waits until its parent has read what it said of its last message, so often for a tenth of a second.
+# 300 times by itself, although the parent may be ending too; what a child says there is of no use to us.
+LAST_WORD_TRIES = 10
 EXIT_FAILED = 1
 EXIT_MODEL_FAILED = 78  # EX_CONFIG of sysexits.h: starting again will not help
 log = structlog.get_logger()
@@ -69,9 +73,11 @@ def consume(
     """Take messages and run them in the pool until told to stop; return the exit code.
 
     `on_child_start` is called in each child with its index, `on_pool_start` in the parent before the first message is
-    taken (it may raise ModelError or StartError), `on_stop` when a warm shutdown begins.
+    taken (it may raise ModelError or StartError), `on_stop` when a warm shutdown begins, and once more when the pool is
+    about to be waited for, whatever the reason.
     """
-    app.steps["worker"].add(_step_between_pool_and_consumer(on_pool_start))
+    app.steps["worker"].add(_step_between_pool_and_consumer(on_pool_start, on_stop))
+    billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = LAST_WORD_TRIES
     with _connected(on_child_start, on_stop):
         worker = app.Worker(
             hostname=f"penstock@{name}",
@@ -126,7 +132,9 @@ def _connected(on_child_start: Callable[[int], None], on_stop: Callable[[], None
             signal.disconnect(handler)
 
 
-def _step_between_pool_and_consumer(on_pool_start: Callable[[], None]) -> type[bootsteps.StartStopStep]:
+def _step_between_pool_and_consumer(
+    on_pool_start: Callable[[], None], on_stop: Callable[[], None]
+) -> type[bootsteps.StartStopStep]:
     class ModelsReady(bootsteps.StartStopStep):  # type: ignore[misc]
         requires = ("celery.worker.components:Pool",)
         timer: Any = None
@@ -140,6 +148,10 @@ def _step_between_pool_and_consumer(on_pool_start: Callable[[], None]) -> type[b
             except StartError as error:
                 log.error("the worker cannot start", reason=str(error))  # noqa: TRY400
                 raise WorkerShutdown(EXIT_FAILED) from error
+
+        def close(self, parent: Any) -> None:  # noqa: ARG002 (Celery's signature)
+            # A worker that stops by itself gets no signal, and its children would go from task to task for ever.
+            on_stop()
 
         def register_with_event_loop(self, parent: Any, hub: Any) -> None:
             # Celery looks after its children when a pipe of theirs closes, which is a moment before they can be

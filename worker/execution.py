@@ -1,13 +1,12 @@
 """One prediction: from the claimed input to an outcome. Knows no Redis and no Celery; never raises for the model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic import BaseModel
 
-from shared.model import ModelSchema
+from shared.model import ModelSchema, json_of, read_json
 from shared.task import ErrorCode, TaskError
 from worker.loading import Fetch, LoadedModel, ReportProgress
 
@@ -29,11 +28,39 @@ Outcome = bytes | TaskError
 
 def execute(served: ServedModel, input: bytes, progress: ReportProgress, fetch: Fetch) -> Outcome:
     """Compute one prediction. `input` is JSON that the API has validated against the same schema."""
-    try:
-        parsed = served.schema.input.model_validate_json(input)
-    except ValidationError as error:
-        return _failed("The worker's Input refuses what the API's accepted: their schemas differ.", error)
+    parsed = _parsed(served, input)
+    del input  # it may be large, and a run may be long
+    if isinstance(parsed, TaskError):
+        return parsed
     return _guarded(lambda: served.model.predict(parsed, progress, fetch), served.schema.output)
+
+
+def execute_batch(served: ServedModel, inputs: Sequence[bytes], fetch: Fetch) -> list[Outcome] | None:
+    """Compute predictions together; return the outcome of each, in order.
+
+    None: that cannot be done, for a reason that may be one input's, and each must be computed alone.
+    """
+    parsed = [_parsed(served, input) for input in inputs]
+    fit = [each for each in parsed if not isinstance(each, TaskError)]
+    if len(fit) < 2:  # noqa: PLR2004 (alone)
+        return None
+    try:
+        results = list(served.model.predict_batch(fit, fetch))
+    except (Exception, SystemExit) as error:
+        log.warning("a batch failed; its tasks are computed one by one", tasks=len(inputs), exc_info=error)
+        return None
+    if len(results) != len(fit):
+        log.warning("predict_batch must return an output for each input", inputs=len(fit), outputs=len(results))
+        return None
+    rest = iter(results)
+    return [each if isinstance(each, TaskError) else checked(next(rest), served.schema.output) for each in parsed]
+
+
+def _parsed(served: ServedModel, input: bytes) -> BaseModel | TaskError:
+    try:
+        return read_json(served.schema.input.model_validate_json, input)
+    except Exception as error:  # noqa: BLE001 (a model's own validators may raise anything)
+        return _failed("The worker's Input refuses what the API's accepted: their schemas differ.", error)
 
 
 def _guarded(predict: Callable[[], object], output: type[BaseModel]) -> Outcome:
@@ -49,8 +76,8 @@ def checked(result: object, output: type[BaseModel]) -> Outcome:
     try:
         instance = result if isinstance(result, output) else output.model_validate(result)
         # warnings="error": model_construct and assignment can make an instance that its own class refuses.
-        return instance.model_dump_json(warnings="error").encode()
-    except (ValidationError, PydanticSerializationError, UnicodeError) as error:
+        return json_of(instance, warnings="error")
+    except Exception as error:  # noqa: BLE001 (a model's own validators may raise anything)
         return _failed("The model returned what its Output refuses.", error, ErrorCode.INVALID_RESULT)
 
 

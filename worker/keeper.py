@@ -7,10 +7,10 @@ while it reconnects; with its own connection, because Celery's may be the broken
 
 import threading
 import time
-from collections.abc import Callable, Container, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -19,27 +19,20 @@ from redis.client import PubSub
 from redis.exceptions import RedisError
 
 from shared.ledger import calls
-from shared.ledger.calls import Call
+from shared.ledger.call import Call
 from shared.ledger.connection import Ledger
+from shared.ledger.records import ChildMemory
 from shared.settings import Settings
-from shared.task import ErrorCode, TaskError
-from worker.slots import Slots, SlotView, State
+from worker.dooms import Cause, Doom, doom_of_lost, dooms, last_words
+from worker.slots import LOADED, Attempt, Slots, SlotView, State
 from worker.takedown import take_down
 
 LOOK_SECONDS = 0.1  # how late a hard limit may be noticed
 REPORT_SECONDS = 1.0  # between two announcements, and between two reapings
 SIGHTING_SECONDS = 1.5  # between the reaper's two sightings; a worker renews sooner than that after Redis is back
+PURGES = 10  # after each reaping, of a thousand each: ten times as many tasks as a worker ends in a second
 MISSING_SECONDS = 3.0  # between two sightings of a queued task that no message leads to
 log = structlog.get_logger()
-
-Attempt = tuple[str, int]  # task id, token
-
-
-class Ending(Enum):
-    """How the ledger is told that a running task is taken from its child."""
-
-    TIMEOUT = "timeout"
-    RELEASE = "release"
 
 
 @dataclass(slots=True)
@@ -54,8 +47,9 @@ class LeaseKeeper:
     fork_lock: threading.Lock
     on_broken: Callable[[str], None]  # told why this worker cannot go on
     must_end_now: Callable[[], bool]  # whether it was told not to wait for its tasks
-    _ended: dict[int, Attempt] = field(default_factory=dict)  # by slot: killed, though its slot still says BUSY
-    _owed: dict[Attempt, Call[Any]] = field(default_factory=dict)  # what the ledger has yet to be told
+    memory: Callable[[], tuple[ChildMemory, ...]] = tuple  # what each child takes, as last measured
+    _ended: dict[int, int] = field(default_factory=dict)  # by slot: a pid that was killed, and is still in its slot
+    _owed: deque[Call[Any]] = field(default_factory=deque)  # what the ledger has yet to be told
     _canceled: dict[Attempt, float] = field(default_factory=dict)  # until when a slot may yet turn out to hold it
     _next_renewal: float = 0.0
     _next_report: float = 0.0
@@ -90,9 +84,13 @@ class LeaseKeeper:
         self._stop.set()
 
     def drain(self, seconds: float | None = None) -> None:
-        """Claim nothing more; take the worker off the list; release what still runs after `seconds`, the drain time."""
+        """Claim nothing more; take the worker off the list; release what still runs after `seconds`, the drain time.
+
+        Again it may bring the end forward, but not put it off.
+        """
         self.slots.drain()
-        self._drain_at = time.monotonic() + (self.settings.drain_seconds if seconds is None else seconds)
+        at = time.monotonic() + (self.settings.drain_seconds if seconds is None else seconds)
+        self._drain_at = at if self._drain_at is None else min(self._drain_at, at)
 
     def _wait(self, pubsub: PubSub) -> Attempt | None:
         """Wait a moment for a cancellation; without Redis, just wait."""
@@ -122,8 +120,8 @@ class LeaseKeeper:
             self._canceled[canceled] = now + self.settings.lease_seconds
         self._canceled = {attempt: until for attempt, until in self._canceled.items() if now < until}
         views = [view for view in self.slots.look_all() if not self._is_ended(view)]
-        for view, why, ending in doomed(views, now, self._canceled, self._drain_at):
-            self._kill(view, why, ending)
+        for doom in dooms(views, now, self._canceled, self._drain_at):
+            self._kill(doom)
         try:
             self._talk(views, now)
         except (RedisError, OSError) as error:  # whatever it is that Redis will not do now, the leases may yet be saved
@@ -136,23 +134,24 @@ class LeaseKeeper:
         if now >= self._next_renewal:
             self._renew(views)
             self._next_renewal = now + self.settings.lease_seconds / 3
-        for attempt, call in list(self._owed.items()):
-            self.ledger.run(call)
-            del self._owed[attempt]
+        while self._owed:
+            self.ledger.run(self._owed[0])
+            self._owed.popleft()
         if now >= self._next_report:
             self._report(views)
             self._next_report = now + REPORT_SECONDS
 
     def _renew(self, views: list[SlotView]) -> None:
-        held = {(view.task, view.token): view for view in views if view.state is State.BUSY}
+        held = [attempt for view in views for attempt in view.attempts]
         lost = self.ledger.run(calls.renew(held, self.settings.lease_ms)) if held else frozenset()
-        for (task, _), view in held.items():
-            if task in lost:
-                self._kill(view, "its claim is lost", None)
+        for view in views:
+            gone = {attempt for attempt in view.attempts if attempt[0] in lost}
+            if gone:
+                self._kill(doom_of_lost(view, gone))
 
     def _report(self, views: list[SlotView]) -> None:
         slots = slots_by_model(views, self.models, draining=self._drain_at is not None)
-        self.ledger.run(calls.announce(self.worker, slots, self.settings.lease_ms))
+        self.ledger.run(calls.announce(self.worker, slots, self.settings.lease_ms, self.memory()))
         for view in views:
             if view.state is State.BROKEN:
                 self.on_broken(view.reason)
@@ -160,25 +159,33 @@ class LeaseKeeper:
         reap = calls.reap(self.settings.max_attempts, self.settings.retention_ms, sighting_ms, missing_ms)
         for verdict in self.ledger.run(reap):
             log.warning("reaped", task_id=verdict.id, outcome=verdict.outcome)
+        for _ in range(PURGES):
+            if not self.ledger.run(calls.purge()):
+                break
 
     def _is_ended(self, view: SlotView) -> bool:
-        """Tell whether the slot shows a child that was killed: it says BUSY until its successor starts."""
-        return view.state is State.BUSY and self._ended.get(view.index) == (view.task, view.token)
+        """Tell whether the slot shows a child that was killed: it does until its successor starts."""
+        return self._ended.get(view.index) == view.pid
 
-    def _kill(self, view: SlotView, why: str, ending: Ending | None) -> None:
-        """Take a child down; `ending` says what the ledger is told of its task while the child stands still."""
-        if take_down(self.slots, view, partial(self._settle, view, ending)):
-            self._ended[view.index] = (view.task, view.token)
-            log.info("killed the child", why=why, task_id=view.task, attempt=view.token, pid=view.pid)
-
-    def _settle(self, view: SlotView, ending: Ending | None) -> None:
-        if ending is None:
+    def _kill(self, doom: Doom) -> None:
+        """Take a child down, unless it has moved on: most have, when they are quick and their claim seems lost."""
+        now = self.slots.look(doom.view.index)
+        if now is None or not doom.is_still_due(now):
             return
-        call = ending_call(view, ending, self.settings.retention_ms)
-        try:
-            self.ledger.run(call)
-        except (RedisError, OSError):
-            self._owed[view.task, view.token] = call
+        if take_down(self.slots, doom.view, doom.is_still_due, partial(self._settle, doom.cause)):
+            self._ended[doom.view.index] = doom.view.pid
+            ids = [id for id, _ in doom.view.attempts]
+            log.info("killed the child", why=doom.cause.value, task_id=ids[0], tasks=len(ids), pid=doom.view.pid)
+
+    def _settle(self, cause: Cause, view: SlotView) -> None:
+        words = last_words(view, cause, self.models, self.settings.retention_ms)
+        while words:
+            try:
+                self.ledger.run(words[0])
+            except (RedisError, OSError):
+                self._owed.extend(words)
+                return
+            words.pop(0)
 
     def _note_away(self, error: BaseException) -> None:
         if not self._away:
@@ -191,35 +198,9 @@ class LeaseKeeper:
         self._away = False
 
 
-def doomed(
-    views: Iterable[SlotView], now: float, canceled: Container[Attempt], drain_at: float | None
-) -> list[tuple[SlotView, str, Ending | None]]:
-    """Decide which running tasks end now: (slot, why, what the ledger is told)."""
-    drained = drain_at is not None and now >= drain_at
-    verdicts: list[tuple[SlotView, str, Ending | None]] = []
-    for view in views:
-        if view.state is not State.BUSY:
-            continue
-        if (view.task, view.token) in canceled:
-            verdicts.append((view, "canceled", None))
-        elif view.is_overdue(now):
-            verdicts.append((view, "past its time limit", Ending.TIMEOUT))
-        elif drained:
-            verdicts.append((view, "the worker stops", Ending.RELEASE))
-    return verdicts
-
-
-def ending_call(view: SlotView, ending: Ending, retention_ms: int) -> Call[bool]:
-    """Return what tells the ledger how the running task of `view` ends."""
-    if ending is Ending.RELEASE:
-        return calls.release(view.task, view.token)
-    error = TaskError(ErrorCode.TIMEOUT, f"The prediction ran past its limit of {view.limit:g} s.")
-    return calls.fail(view.task, view.token, error, retention_ms)
-
-
 def slots_by_model(views: Iterable[SlotView], models: Iterable[str], *, draining: bool) -> dict[str, int]:
     """Count the children that can take a task of each model: all that have loaded, none while draining."""
-    loaded = sum(view.state in (State.IDLE, State.CLAIMING, State.BUSY) for view in views)
+    loaded = sum(view.state in LOADED for view in views)
     return dict.fromkeys(models, 0 if draining else loaded)
 
 

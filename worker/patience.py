@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import structlog
 
-from shared.ledger.calls import Call
+from shared.ledger.call import Call
 from shared.ledger.connection import Ledger, LedgerUnavailable
 
 T = TypeVar("T")
@@ -15,19 +15,28 @@ LONGEST_PAUSE_SECONDS = 1.0
 log = structlog.get_logger()
 
 
-def insist(ledger: Ledger, call: Call[T], worth_it: Callable[[], bool] = lambda: True) -> T:
-    """Run a step that may be repeated, however long Redis is away, as long as `worth_it`.
+def insist(
+    ledger: Ledger,
+    call: Call[T],
+    *,
+    again: Callable[[], Call[T]] | None = None,
+    worth_it: Callable[[Exception], bool] = lambda _: True,
+) -> T:
+    """Run a step that may be repeated, however long Redis is away, as long as the last failure leaves it `worth_it`.
+
+    `again` returns the step to repeat it with, if that must say that it is a repetition.
 
     Raises:
-        one of LedgerUnavailable: it is away, and no longer worth waiting for; the step may or may not have happened.
+        one of LedgerUnavailable: no longer worth waiting for; the step may or may not have happened.
     """
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:
             return ledger.run(call)
         except LedgerUnavailable as error:
-            if not worth_it():
+            if not worth_it(error):
                 raise
             log.warning("waiting for the ledger", step=call.script, error=type(error).__name__)
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            call = again() if again else call

@@ -55,6 +55,15 @@ class ReturningConsumer(Consumer):  # type: ignore[misc]
         self._pool_is_in_loop = True
         super().on_ready()
 
+    def on_close(self) -> None:
+        """Forget what was taken by a connection that broke; called by Celery after every one.
+
+        Before the main loop has run that is nothing. Celery would look after the children here all the same, and end
+        the worker if one has died: a pool that has not met the loop does not make room for a successor.
+        """
+        if self._pool_is_in_loop:
+            super().on_close()
+
     def stop(self) -> None:
         """Take no more messages, and put the one that may be on its way back into the queue.
 

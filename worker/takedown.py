@@ -1,4 +1,4 @@
-"""Killing one child, and only if it still runs the attempt that is meant: stop it, look, settle, kill.
+"""Killing one child, and only if it is still at what it is to be killed for: stop it, look, settle, kill.
 
 SIGKILL because a Python signal handler waits for C code to return (measured on Celery's SIGTERM: 6.5 s late). A
 stopped child cannot move on to its next task between the look and the kill, so no other task is ever hit.
@@ -16,27 +16,32 @@ from worker.slots import Slots, SlotView
 STOPPED_WITHIN_SECONDS = 0.2  # from the signal to the scheduler's having seen it: microseconds, except under strain
 
 
-def take_down(slots: Slots, victim: SlotView, settle: Callable[[], object] = lambda: None) -> bool:
-    """Kill the child of `victim` if it still holds that attempt; return whether it was killed.
+def take_down(
+    slots: Slots,
+    victim: SlotView,
+    is_still_at_it: Callable[[SlotView], bool],
+    settle: Callable[[SlotView], object] = lambda _: None,
+) -> bool:
+    """Kill the child of `victim` if it is still at it, by its slot; return whether it was killed.
 
-    `settle` runs while the child stands still, before the kill: it records in the ledger what becomes of the task.
-    Whatever it raises, the child is killed or runs on.
+    `settle` runs while the child stands still, before the kill, with its slot as it is then: it records in the ledger
+    what becomes of its tasks. Whatever it raises, the child is killed or runs on.
     """
     if not _signal(victim.pid, signal.SIGSTOP):
         return False
-    kill = False
+    view = None
     try:
-        kill = _is_stopped(victim.pid) and _still_holds(slots, victim)
-        if kill:
-            settle()
+        view = _look(slots, victim, is_still_at_it) if _is_stopped(victim.pid) else None
+        if view is not None:
+            settle(view)
     finally:
-        _signal(victim.pid, signal.SIGKILL if kill else signal.SIGCONT)
-    return kill
+        _signal(victim.pid, signal.SIGCONT if view is None else signal.SIGKILL)
+    return view is not None
 
 
-def _still_holds(slots: Slots, victim: SlotView) -> bool:
+def _look(slots: Slots, victim: SlotView, is_still_at_it: Callable[[SlotView], bool]) -> SlotView | None:
     view = slots.look(victim.index)
-    return view is not None and view.pid == victim.pid and view.holds(victim.task, victim.token)
+    return view if view is not None and view.pid == victim.pid and is_still_at_it(view) else None
 
 
 def _is_stopped(pid: int) -> bool:

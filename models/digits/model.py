@@ -1,6 +1,6 @@
 """A forest of randomised trees over scikit-learn's own images of digits (1797 of them), trained when it is loaded.
 
-One row walks 300 trees in Python and 64 rows walk them together, so a batch costs little more than one image.
+One row walks 300 trees in Python and 256 rows walk them together: a batch costs little more than one image.
 """
 
 from typing import Any

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 TIME_LIMIT_SECONDS = 30
-MAX_BATCH = 64
+MAX_BATCH = 256
 LOAD_IN = "parent"
 
 TOLERANCE = 1e-6

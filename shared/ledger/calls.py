@@ -1,17 +1,33 @@
 """Every step of the ledger as a value: which script, with which arguments, and how its answer reads.
 
 Pure. `shared.ledger.connection` runs a call over one Redis round trip, blocking or asynchronous; so each step is
-written, and tested, once for both sides.
+written, and tested, once for both sides. The worker's are in `attempts`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
 
 from shared.ledger import replies
+from shared.ledger.attempts import (
+    abandon,
+    announce,
+    claim,
+    decline,
+    fail,
+    finish,
+    proceed,
+    progress,
+    purge,
+    reap,
+    release,
+    renew,
+    succeed,
+)
+from shared.ledger.call import Call
+from shared.ledger.outlooks import Outlooks
 from shared.ledger.records import (
     Admission,
-    Claim,
     Delivery,
     ModelCensus,
     Page,
@@ -21,26 +37,47 @@ from shared.ledger.records import (
     Retry,
     Submission,
     Submitted,
-    Verdict,
 )
-from shared.task import PRIORITIES, DeliveryState, Missing, Progress, Status, Task, TaskError
+from shared.task import PRIORITIES, DeliveryState, Missing, Status, Task
 
-T = TypeVar("T")
-Argument = str | bytes | int | float
+__all__ = [
+    "Call",
+    "abandon",
+    "admit",
+    "announce",
+    "cancel",
+    "census",
+    "claim",
+    "collect",
+    "decline",
+    "fail",
+    "finish",
+    "forget",
+    "list_tasks",
+    "proceed",
+    "progress",
+    "purge",
+    "read",
+    "read_each",
+    "reap",
+    "release",
+    "renew",
+    "result",
+    "retry",
+    "settle",
+    "submit",
+    "succeed",
+    "tier",
+]
+
+TASK = "penstock:task:"  # begins the key of a task's record, as in the scripts
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
-    """One atomic step: run `script` with `arguments`, and hand what Redis answers to `parse`."""
-
-    script: str
-    arguments: tuple[Argument, ...]
-    parse: Callable[[Any], T]
-
-
-def submit(submission: Submission, admission: Admission, retention_ms: int) -> Call[Submitted]:
+def submit(
+    submission: Submission, admission: Admission, retention_ms: int, outlooks: Outlooks | None = None
+) -> Call[Submitted]:
     """Accept a task: record, place in the queue and message. The same id again returns the task that is there."""
-    key = submission.key
+    key, outlooks = submission.key, outlooks or Outlooks()
     arguments = (
         submission.id,
         submission.model,
@@ -55,23 +92,41 @@ def submit(submission: Submission, admission: Admission, retention_ms: int) -> C
         admission.max_queued,
         _or_empty(admission.max_queued_of_owner),
         retention_ms,
+        outlooks.fresh(),
     )
-    return Call("submit", arguments, lambda reply: replies.submitted(submission.id, reply))
+    parse = partial(replies.submitted, submission.id, outlooks=outlooks)
+    return Call("submit", arguments, parse, len(submission.input))
 
 
-def read(id: str, owner: str, retention_ms: int) -> Call[Task | Missing]:
-    """Return the task as it is now, or why there is none. Another owner's is UNKNOWN, here and in what follows."""
-    return Call("read", (id, owner, retention_ms), lambda reply: replies.maybe_task(id, reply))
+def read(id: str, owner: str, retention_ms: int, outlooks: Outlooks | None = None) -> Call[Task | Missing]:
+    """Return the task as it is now, or why there is none. Another owner's is UNKNOWN, here and in what follows.
+
+    A large result is left out, here and in what follows: `result` brings it.
+
+    `outlooks` keeps what readings have in common between them, for a fifth of a second.
+    """
+    kept = outlooks or Outlooks()
+    return Call("read", (id, owner, retention_ms, kept.fresh()), lambda reply: replies.maybe_task(id, reply, kept))
 
 
-def read_each(asked: Sequence[tuple[str, str]], retention_ms: int) -> Call[list[Task | Missing]]:
+def result(task: Task) -> Call[bytes | None]:
+    """Return the result that was left out of `task`; None if the task is no longer kept.
+
+    A command rather than a script, in which the result would be copied while nobody else is served.
+    """
+    return Call("HGET", (f"{TASK}{task.id}", "result"), lambda reply: reply, task.left_out, is_command=True)
+
+
+def read_each(
+    asked: Sequence[tuple[str, str]], retention_ms: int, outlooks: Outlooks | None = None
+) -> Call[list[Task | Missing]]:
     """Return what `read` would of the first of the (id, owner) asked for, at least one: fewer if results are large."""
-    pairs = [part for pair in asked for part in pair]
+    pairs, kept = [part for pair in asked for part in pair], outlooks or Outlooks()
 
     def parse(reply: Any) -> list[Task | Missing]:
-        return [replies.maybe_task(id, task) for (id, _), task in zip(asked, reply, strict=False)]
+        return [replies.maybe_task(id, task, kept) for (id, _), task in zip(asked, reply, strict=False)]
 
-    return Call("read_each", (retention_ms, *pairs), parse)
+    return Call("read_each", (retention_ms, kept.fresh(), *pairs), parse)
 
 
 def list_tasks(
@@ -84,85 +139,25 @@ def list_tasks(
     statuses: Iterable[Status] = Status,
 ) -> Call[Page]:
     """Return at most `limit` tasks of an owner: of one model or all, in these statuses, older than page `before`."""
-    arguments = (owner, limit + 1, _or_empty(before), retention_ms, model, *statuses)  # one more: is there a next?
-    return Call("list", arguments, lambda reply: replies.page(limit, reply))
+    outlooks = Outlooks()  # told once for each of the models listed would be less, and more to understand
+    arguments = (owner, limit + 1, _or_empty(before), retention_ms, model, "", *statuses)  # one more: is there a next?
+    return Call("list", arguments, lambda reply: replies.page(limit, reply, outlooks))
 
 
 def cancel(id: str, owner: str, retention_ms: int) -> Call[Task | Missing]:
     """Stop a queued or running task; return it (its status tells what became of it), or why there is none."""
-    return Call("cancel", (id, owner, retention_ms), lambda reply: replies.maybe_task(id, reply))
+    return Call("cancel", (id, owner, retention_ms), lambda reply: replies.maybe_task(id, reply, Outlooks()))
 
 
 def retry(id: str, owner: str, admission: Admission, retention_ms: int) -> Call[Retry | Refusal]:
     """Have a failed or canceled task queued again, if one more task may wait."""
-    arguments = (id, owner, admission.max_queued, _or_empty(admission.max_queued_of_owner), retention_ms)
-    return Call("retry", arguments, lambda reply: replies.retried(id, reply))
+    arguments = (id, owner, admission.max_queued, _or_empty(admission.max_queued_of_owner), retention_ms, "")
+    return Call("retry", arguments, lambda reply: replies.retried(id, reply, Outlooks()))
 
 
 def forget(id: str, owner: str, retention_ms: int) -> Call[Missing | None]:
     """Cancel a task if need be and drop its record; return why there was none to forget, if so."""
     return Call("forget", (id, owner, retention_ms), lambda reply: None if reply == 1 else replies.missing(reply))
-
-
-def claim(id: str, worker: str, nonce: str, lease_ms: int, retention_ms: int) -> Call[Claim | None]:
-    """Win a queued task, or None: someone else has it, or it needs no running.
-
-    `nonce` is new for every message and the same when its claim is asked for again, after an answer that was lost.
-    """
-    return Call("claim", (id, worker, nonce, lease_ms, retention_ms), lambda reply: replies.claim(id, reply))
-
-
-def decline(id: str) -> Call[bool]:
-    """Put the message of a queued task back, unclaimed, for another worker; False if the task is not queued."""
-    return Call("decline", (id,), bool)
-
-
-def renew(held: Iterable[tuple[str, int]], lease_ms: int) -> Call[frozenset[str]]:
-    """Extend the leases of (id, token) pairs; return the ids whose claim is no longer held."""
-    pairs = [part for id, token in held for part in (id, token)]
-    return Call("renew", (lease_ms, *pairs), lambda reply: frozenset(id.decode() for id in reply))
-
-
-def announce(worker: str, slots: Mapping[str, int], believed_ms: int) -> Call[None]:
-    """Say that `worker` lives and how many children can run each model; zero takes it off that model's list."""
-    pairs = [part for model, count in slots.items() for part in (model, count)]
-    return Call("announce", (worker, believed_ms, *pairs), lambda _: None)
-
-
-def progress(claim: Claim, progress: Progress) -> Call[bool]:
-    """Note how far an attempt is; False if the claim is no longer held."""
-    fraction = "" if progress.fraction is None else repr(progress.fraction)
-    return Call("progress", (claim.id, claim.token, fraction, progress.message or ""), bool)
-
-
-def succeed(claim: Claim, result: bytes, retention_ms: int) -> Call[bool]:
-    """Publish the result; False (and nothing written) if the claim is no longer held. Again does no harm."""
-    return Call("succeed", (claim.id, claim.token, retention_ms, result), bool)
-
-
-def fail(id: str, token: int, error: TaskError, retention_ms: int) -> Call[bool]:
-    """End the attempt with an error; False (and nothing written) if the claim is no longer held. Again does no harm."""
-    return Call("fail", (id, token, retention_ms, error.code, error.message), bool)
-
-
-def release(id: str, token: int) -> Call[bool]:
-    """Give a task back unfinished, at no cost of an attempt; False if the claim is no longer held."""
-    return Call("release", (id, token), bool)
-
-
-def abandon(id: str, nonce: str, max_attempts: int, retention_ms: int) -> Call[Status | None]:
-    """Take a task back from a child known to be dead; return its new status, or None if the claim is not held.
-
-    By the claim's nonce, since the child may have died before it heard which attempt it had won, or whether it had.
-    """
-    return Call(
-        "abandon", (id, nonce, max_attempts, retention_ms), lambda reply: Status(reply.decode()) if reply else None
-    )
-
-
-def reap(max_attempts: int, retention_ms: int, sighting_ms: int, missing_ms: int) -> Call[tuple[Verdict, ...]]:
-    """Take back expired leases and send lost messages again, each at its second sighting; end what is overdue."""
-    return Call("reap", (max_attempts, retention_ms, sighting_ms, missing_ms), replies.verdicts)
 
 
 def admit(owner: str, rate: Rate) -> Call[RateState]:
@@ -187,7 +182,7 @@ def settle(delivery: Delivery, state: DeliveryState, pause_ms: int | None, answe
 
 
 def census(models: Sequence[str]) -> Call[dict[str, ModelCensus]]:
-    """Count, for each model, tasks, workers and slots."""
+    """Count, for each model, tasks, workers and slots, and tell the memory of its children."""
     return Call("census", tuple(models), lambda reply: dict(zip(models, map(replies.model_census, reply), strict=True)))
 
 

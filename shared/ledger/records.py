@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from shared.task import DEFAULT_PRIORITY, Missing, Status, Task
+from shared.task import DEFAULT_PRIORITY, Missing, Status, Task, TaskError
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Page:
     before: int | None  # what to ask for the next part with; None: there is no more
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claim:
     """The right to run a task: what a child needs to compute it and to prove that it may publish."""
 
@@ -90,6 +90,69 @@ class Claim:
     model: str
     input: bytes
     time_limit_ms: int | None = None  # what its client asked for, if less than the model's
+
+    def take_input(self) -> bytes:
+        """Return the input, and hold it no longer: once it is parsed it would only take up room."""
+        input, self.input = self.input, b""
+        return input
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A model that a child takes tasks of."""
+
+    model: str
+    most: int = 1  # how many at once, to be computed together
+    wait_ms: int = 0  # how long the oldest of them may wait for company, if there are fewer
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A child's request to claim what comes next.
+
+    `nonce` is new for every request, and the same when it is made `again` after an answer that was lost: then it wins
+    what it has won before.
+    """
+
+    worker: str
+    nonce: str
+    lease_ms: int
+    wanted: tuple[Wanted, ...] = ()  # in the order of preference among equals
+    again: bool = False
+    hurry: bool = False  # take what is there, whatever company it might have yet
+
+
+@dataclass(frozen=True, slots=True)
+class Won:
+    """What a request to claim came to: tasks of one model, to be computed together; or none, and why."""
+
+    claims: tuple[Claim, ...] = ()
+    wait_ms: int | None = None  # there are tasks, and they had better wait for company for so long; None: not so
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt came to its end, as its child has it: with a result, or an error."""
+
+    id: str
+    token: int
+    outcome: bytes | TaskError
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came of ending attempts: which were accepted, in their order; and what was claimed in the same step."""
+
+    accepted: tuple[bool, ...]
+    won: Won
+
+
+@dataclass(frozen=True, slots=True)
+class ChildMemory:
+    """What one child takes, in bytes, with all the models that it has loaded."""
+
+    pss: int  # what it has to itself, and its share of what it shares
+    private: int  # what it has to itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +163,9 @@ class ModelCensus:
     running: int
     workers: int  # live workers that have loaded it
     slots: int  # children of those workers
-    typical_run_ms: int | None  # median of its latest successes
+    typical_run_ms: float | None  # median of its latest successes; of one in a batch, its share of the time
+    memory: tuple[ChildMemory, ...] = ()  # of each child of those workers that was measured
+    mean_batch: float | None = None  # how many tasks its latest claims have won, if it batches
 
 
 @dataclass(frozen=True, slots=True)

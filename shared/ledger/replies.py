@@ -1,10 +1,14 @@
 """How Redis's answers to the ledger's steps read: for each script, from its reply to a record. Pure."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from shared.ledger.outlooks import Outlooks
 from shared.ledger.records import (
+    ChildMemory,
     Claim,
     Delivery,
+    Finished,
     Full,
     KeyReused,
     ModelCensus,
@@ -14,16 +18,37 @@ from shared.ledger.records import (
     Retry,
     Submitted,
     Verdict,
+    Won,
 )
 from shared.ledger.scripts import FIELDS
-from shared.task import Callback, DeliveryState, ErrorCode, Missing, Progress, QueueView, Status, Task, TaskError
+from shared.task import (
+    Callback,
+    DeliveryState,
+    ErrorCode,
+    Missing,
+    Outlook,
+    Progress,
+    QueueView,
+    Status,
+    Task,
+    TaskError,
+)
 
 
-def claim(id: str, reply: Any) -> Claim | None:
-    if not reply:
-        return None
-    token, model, input, time_limit_ms = reply
-    return Claim(id, token, model.decode(), input, time_limit_ms)
+def won(reply: Any) -> Won:
+    match reply:
+        case b"claimed", model, *rows:
+            name = model.decode()
+            return Won(tuple(Claim(id.decode(), token, name, input, limit) for id, token, input, limit in rows))
+        case b"wait", ms:
+            return Won(wait_ms=ms)
+        case _:
+            return Won()
+
+
+def finished(reply: Any) -> Finished:
+    accepted, next = reply
+    return Finished(tuple(map(bool, accepted)), won(next))
 
 
 def verdicts(reply: list[bytes]) -> tuple[Verdict, ...]:
@@ -32,28 +57,36 @@ def verdicts(reply: list[bytes]) -> tuple[Verdict, ...]:
 
 
 def model_census(row: Any) -> ModelCensus:
-    queued, running, workers, slots, typical = row
-    return ModelCensus(queued, running, workers, slots, typical)
+    queued, running, workers, slots, run_ms, memory, batch = row
+    return ModelCensus(queued, running, workers, slots, _float(run_ms), tuple(_memory(memory)), _float(batch))
 
 
-def submitted(id: str, reply: Any) -> Submitted:
+def _memory(workers: list[bytes | None]) -> Iterator[ChildMemory]:
+    """Read what each worker has said of its children: `<pss>:<private>`, separated by spaces."""
+    for children in workers:
+        for child in (children or b"").split():
+            pss, _, private = child.partition(b":")
+            yield ChildMemory(int(pss), int(private))
+
+
+def submitted(id: str, reply: Any, outlooks: Outlooks) -> Submitted:
     match reply:
         case b"accepted", task:
-            return _task(id, task)
+            return _task(id, task, outlooks)
         case b"replayed", first, task:
-            return Replay(first.decode(), maybe_task(first.decode(), task))
+            return Replay(first.decode(), maybe_task(first.decode(), task, outlooks))
         case (b"key_reused",):
             return KeyReused()
         case _:
             return _refusal(reply)
 
 
-def retried(id: str, reply: Any) -> Retry | Refusal:
+def retried(id: str, reply: Any, outlooks: Outlooks) -> Retry | Refusal:
     match reply:
         case b"absent", why:
             return Retry(missing(why), accepted=False)
         case (b"retried" | b"unmoved") as word, task:
-            return Retry(_task(id, task), accepted=word == b"retried")
+            return Retry(_task(id, task, outlooks), accepted=word == b"retried")
         case _:
             return _refusal(reply)
 
@@ -63,25 +96,26 @@ def _refusal(reply: Any) -> Refusal:
     return Refusal(Full(full.decode()), queued, ms_per_claim)
 
 
-def page(limit: int, rows: Any) -> Page:
-    tasks = tuple(_task(id.decode(), task) for id, _, task in rows[:limit] if task)
+def page(limit: int, rows: Any, outlooks: Outlooks) -> Page:
+    tasks = tuple(_task(id.decode(), task, outlooks) for id, _, task in rows[:limit] if task)
     return Page(tasks, rows[limit - 1][1] if len(rows) > limit else None)
 
 
-def maybe_task(id: str, reply: Any) -> Task | Missing:
-    return _task(id, reply) if isinstance(reply, list) else missing(reply)
+def maybe_task(id: str, reply: Any, outlooks: Outlooks) -> Task | Missing:
+    return _task(id, reply, outlooks) if isinstance(reply, list) else missing(reply)
 
 
 def missing(reply: bytes | None) -> Missing:
     return Missing.GONE if reply == b"gone" else Missing.UNKNOWN
 
 
-def _task(id: str, reply: Any) -> Task:
+def _task(id: str, reply: Any, outlooks: Outlooks) -> Task:
     values, queue, *callback = reply
     field = dict(zip(FIELDS, values, strict=False))  # in a list there is no result, which is the last
+    model, result = field["model"].decode(), field.get("result")
     return Task(
         id=id,
-        model=field["model"].decode(),
+        model=model,
         status=Status(field["status"].decode()),
         created_ms=int(field["created"]),
         started_ms=_int(field["started"]),
@@ -90,9 +124,11 @@ def _task(id: str, reply: Any) -> Task:
         attempt=int(field["attempt"] or 0),
         lost=int(field["lost"] or 0),
         progress=_progress(field["fraction"], field["note"]),
-        result=field.get("result"),
+        result=None if isinstance(result, int) else result,
+        left_out=result if isinstance(result, int) else 0,
         error=_error(field["error_code"], field["error_message"]),
-        queue=_queue(queue),
+        queue=_queue(model, queue, outlooks),
+        batch=_int(field["batch"]),
         callback=_callback(callback[0]) if callback else None,
     )
 
@@ -118,6 +154,10 @@ def delivery(row: Any) -> Delivery:
     )
 
 
+def _float(value: bytes | None) -> float | None:
+    return None if value is None else float(value)
+
+
 def _int(value: bytes | None) -> int | None:
     return None if value is None else int(value)
 
@@ -132,8 +172,13 @@ def _error(code: bytes | None, message: bytes | None) -> TaskError | None:
     return None if code is None else TaskError(ErrorCode(code.decode()), (message or b"").decode())
 
 
-def _queue(row: Any) -> QueueView | None:
+def _queue(model: str, row: Any, outlooks: Outlooks) -> QueueView | None:
     if not row:
         return None
-    position, slots, workers, run_ms, elapsed_ms, others = row
-    return QueueView(position, slots, workers, tuple(map(int, run_ms)), tuple(elapsed_ms), others)
+    position, outlook = row
+    return QueueView(position, outlooks.known(model) if outlook is None else outlooks.learn(model, _outlook(outlook)))
+
+
+def _outlook(row: Any) -> Outlook:
+    slots, workers, run_ms, elapsed_ms, others = row
+    return Outlook(slots, workers, tuple(map(float, run_ms)), tuple(elapsed_ms), others)

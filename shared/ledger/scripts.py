@@ -1,10 +1,14 @@
-"""The ledger's Lua scripts, complete: the preamble with the rules of `shared.task` filled in, then each body."""
+"""The ledger's Lua scripts, complete: of the rules that they have in common what each uses, and then its body.
+
+Redis compiles a script once but runs all of it at every call, so a definition that is not used costs time at each.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
+from shared.ledger.payload import LARGE_BYTES
 from shared.queue import ID, LEVEL, LEVELS, QUEUE, TAG, list_suffix, message_template
 from shared.task import PRIORITIES, TRANSITIONS, Action, Status
 
@@ -22,6 +26,7 @@ FIELDS = (
     "note",
     "error_code",
     "error_message",
+    "batch",
     "result",
 )
 LISTED = FIELDS[:-1]  # a list has no results: each may be as large as PENSTOCK_MAX_RESULT_BYTES
@@ -32,6 +37,7 @@ LISTED = FIELDS[:-1]  # a list has no results: each may be as large as PENSTOCK_
 FLAGS = {
     "submit": "",
     "claim": "",
+    "proceed": "",
     "read": "no-writes",
     "read_each": "no-writes",
     "census": "no-writes",
@@ -40,22 +46,49 @@ FLAGS = {
 }
 
 
+RULES = ("keys", "queue", "endings", "attempts", "views")  # each uses what is defined in those before it
+
+
 @cache
 def script(name: str) -> str:
     """Return the text of one script, ready for EVAL."""
-    return f"#!lua flags={FLAGS.get(name, 'allow-oom')}\n{_preamble()}\n{_text(name)}"
+    body = _text(name)
+    return f"#!lua flags={FLAGS.get(name, 'allow-oom')}\n{needed(_rules(), body)}{body}"
+
+
+def needed(rules: str, body: str) -> str:
+    """Return the definitions in `rules` that `body` uses, directly or through another.
+
+    A definition begins with `local` at the beginning of a line, and comes before whatever uses it.
+    """
+    kept, used = [], _words(body)
+    for definition in reversed(re.split(r"^(?=local )", rules, flags=re.MULTILINE)[1:]):
+        if used & set(_defined(definition)):
+            kept.append(definition)
+            used |= _words(definition)
+    return "".join(reversed(kept))
+
+
+def _defined(definition: str) -> list[str]:
+    function = re.match(r"local function (\w+)", definition)
+    return [function[1]] if function else re.findall(r"\w+", definition.partition("=")[0])[1:]
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", re.sub(r"--.*", "", text)))
 
 
 @cache
-def _preamble() -> str:
+def _rules() -> str:
     return (
-        _text("schema")
+        "\n".join(_text(f"rules/{name}") for name in RULES)
         .replace("%%ALLOWED%%", lua_allowed(TRANSITIONS))
         .replace("%%FIELDS%%", lua_list(FIELDS))
         .replace("%%LISTED%%", lua_list(LISTED))
         .replace("%%MESSAGE%%", lua_message(message_template()))
         .replace("%%SUFFIXES%%", lua_list(map(list_suffix, reversed(PRIORITIES))))
         .replace("%%LEVELS%%", "{" + ", ".join(map(str, LEVELS)) + "}")
+        .replace("%%LARGE_BYTES%%", str(LARGE_BYTES))
     )
 
 
@@ -64,14 +97,14 @@ def _text(name: str) -> str:
 
 
 def lua_allowed(transitions: Mapping[Action, Mapping[Status, frozenset[Status]]]) -> str:
-    """Render the table of transitions as Lua: `{claim={queued={running=true}}, ...}`."""
-    return _table(
-        (
-            action,
-            _table((before, _table((after, "true") for after in sorted(afters))) for before, afters in rows.items()),
-        )
+    """Render the table of transitions as a Lua string: `' claim:queued:running ... '`."""
+    words = (
+        f"{action}:{before}:{after}"
         for action, rows in transitions.items()
+        for before, afters in rows.items()
+        for after in sorted(afters)
     )
+    return lua_string(f" {' '.join(words)} ")
 
 
 def lua_message(template: str) -> str:
@@ -91,7 +124,3 @@ def lua_string(text: str) -> str:
     """Quote `text` as a Lua string."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
     return "'" + re.sub(r"[\x00-\x09\x0b-\x1f]", lambda found: f"\\{ord(found[0]):03d}", escaped) + "'"
-
-
-def _table(items: Iterable[tuple[str, str]]) -> str:
-    return "{" + ", ".join(f"{key}={value}" for key, value in items) + "}"

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
-from shared.ledger.records import Admission, Claim, Retry, Submission, Submitted
+from shared.ledger.records import Admission, Asking, Claim, Retry, Submission, Submitted, Won
 from shared.queue import list_key
 from shared.task import PRIORITIES, ErrorCode, Task, TaskError
 
@@ -35,14 +35,35 @@ def submit(ledger: Ledger, id: str = "", model: str = "wait", input: bytes = b"{
     return task.id
 
 
-def try_to_claim(ledger: Ledger, id: str, lease_ms: int = LEASE_MS, nonce: str = "") -> Claim | None:
-    return ledger.run(calls.claim(id, "worker", nonce or str(uuid4()), lease_ms, KEPT_MS))
+def win(ledger: Ledger, id: str = "", lease_ms: int = LEASE_MS, nonce: str = "", **more: Any) -> Won:
+    """Ask to claim; `more` are the optional fields of an Asking."""
+    return ledger.run(calls.claim(id, Asking("worker", nonce or str(uuid4()), lease_ms, **more), KEPT_MS))
 
 
-def claim(ledger: Ledger, id: str, lease_ms: int = LEASE_MS, nonce: str = "") -> Claim:
-    won = try_to_claim(ledger, id, lease_ms, nonce)
+def try_to_claim(
+    ledger: Ledger, id: str, lease_ms: int = LEASE_MS, nonce: str = "", *, again: bool = False
+) -> Claim | None:
+    """Claim this very task, which needs no company."""
+    claims = win(ledger, id, lease_ms, nonce, again=again).claims
+    assert len(claims) <= 1
+    return claims[0] if claims else None
+
+
+def claim(ledger: Ledger, id: str, lease_ms: int = LEASE_MS, nonce: str = "", *, again: bool = False) -> Claim:
+    won = try_to_claim(ledger, id, lease_ms, nonce, again=again)
     assert won is not None
     return won
+
+
+def release(ledger: Ledger, nonce: str, model: str = "wait") -> tuple[str, ...]:
+    """Give back what a request to claim has won."""
+    return ledger.run(calls.release([nonce], [model]))
+
+
+def abandon(ledger: Ledger, nonce: str, max_attempts: int = 3, model: str = "wait") -> dict[str, str]:
+    """Take back what a child that is dead had won."""
+    verdicts = ledger.run(calls.abandon([nonce], [model], max_attempts, KEPT_MS))
+    return {verdict.id: verdict.outcome for verdict in verdicts}
 
 
 def read(ledger: Ledger, id: str, owner: str = "") -> Task:

@@ -4,7 +4,7 @@ from shared.ledger import calls
 from shared.ledger.connection import Ledger
 from shared.ledger.records import Admission, Full, Refusal
 from shared.task import Task
-from tests.contract.steps import KEPT_MS, claim, read, submit, try_to_submit
+from tests.contract.steps import KEPT_MS, claim, read, release, submit, try_to_submit
 
 TWO = Admission(max_queued=2, max_queued_of_owner=None)
 ONE_EACH = Admission(max_queued=10, max_queued_of_owner=1)
@@ -55,11 +55,11 @@ def test_the_same_id_again_is_never_refused(ledger: Ledger) -> None:
 def test_a_task_that_comes_back_to_a_full_queue_is_not_refused(ledger: Ledger) -> None:
     """Accepted is accepted: admission is asked once."""
     first = submit(ledger)
-    held = claim(ledger, first)
+    claim(ledger, first, nonce="n")
     for _ in range(2):
         submit(ledger)
 
-    assert ledger.run(calls.release(first, held.token))
+    assert release(ledger, "n") == (first,)
 
     assert refusal(ledger, TWO).queued == 3
 
@@ -89,7 +89,7 @@ def test_a_refusal_tells_the_measured_pace(ledger: Ledger) -> None:
 
 
 def test_a_claim_is_remembered_for_the_pace(ledger: Ledger) -> None:
-    for _ in range(70):
+    for _ in range(300):
         claim(ledger, submit(ledger))
 
-    assert ledger.client.llen("penstock:claims:wait") == 64
+    assert 64 <= ledger.client.llen("penstock:claims:wait") <= 256

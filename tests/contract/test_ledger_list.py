@@ -3,7 +3,7 @@
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
 from shared.task import Status
-from tests.contract.steps import KEPT_MS, claim, expire_lease, fail, read, reap, retry, submit
+from tests.contract.steps import KEPT_MS, claim, expire_lease, fail, read, reap, release, retry, submit
 
 
 def pages(ledger: Ledger, limit: int, **more: object) -> list[list[str]]:
@@ -64,7 +64,8 @@ def test_every_task_is_on_one_page_whatever_happens_to_it(ledger: Ledger) -> Non
     fail(ledger, ids[0])
     ledger.run(calls.cancel(ids[1], "", KEPT_MS))
     retry(ledger, ids[1])
-    ledger.run(calls.release(ids[2], claim(ledger, ids[2]).token))
+    claim(ledger, ids[2], nonce="n")
+    release(ledger, "n")
     claim(ledger, ids[3])
     expire_lease(ledger, ids[3])
     reap(ledger)
@@ -84,7 +85,7 @@ def test_what_is_over_its_retention_is_not_listed_and_leaves_the_index(ledger: L
 
     assert pages(ledger, 1) == [[], [kept]]
 
-    reap(ledger)
+    assert not ledger.run(calls.purge())
     assert pages(ledger, 10) == [[kept]]
     assert ledger.client.zrange("penstock:tasks::wait:failed", 0, -1) == [kept.encode()]
     assert ledger.client.zrange("penstock:ending", 0, -1) == [f":wait:failed:{kept}".encode()]

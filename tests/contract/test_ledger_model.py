@@ -14,7 +14,7 @@ from shared.ledger.connection import Ledger
 from shared.ledger.records import Claim, Retry
 from shared.queue import list_key
 from shared.task import PRIORITIES, ErrorCode, Missing, Status, TaskError
-from tests.contract.steps import EVERYTHING, read, submit, try_to_claim
+from tests.contract.steps import EVERYTHING, abandon, read, release, submit, try_to_claim
 
 KEPT_MS = 600_000
 LEASE_MS = 600_000
@@ -88,7 +88,7 @@ class LedgerMachine(RuleBasedStateMachine):
         was_queued = task.status is Status.QUEUED
         claim = try_to_claim(self.ledger, id, nonce=nonce)
         if again:
-            assert try_to_claim(self.ledger, id, nonce=nonce) == claim
+            assert try_to_claim(self.ledger, id, nonce=nonce, again=True) == claim
         assert (claim is not None) == was_queued
         task.overdue = False
         if claim is not None:
@@ -117,20 +117,20 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(id=ids, which=st.integers(0, 5))
     def release(self, id: str, which: int) -> None:
         task, claim = self.tasks[id], self._claim(id, which)
-        accepted = self.ledger.run(calls.release(id, claim.token))
-        assert accepted == task.holds(claim.token)
-        if accepted:
+        released = release(self.ledger, self._nonce(id, which))
+        assert released == ((id,) if task.holds(claim.token) else ())
+        if released:
             task.status, task.sighted, task.lease_expired = Status.QUEUED, False, False
 
     @rule(id=ids, which=st.integers(0, 5))
     def abandon(self, id: str, which: int) -> None:
         task, claim = self.tasks[id], self._claim(id, which)
-        nonce = task.nonces[which % len(task.nonces)] if task.nonces else str(uuid4())
-        status = self.ledger.run(calls.abandon(id, nonce, MAX_ATTEMPTS, KEPT_MS))
-        assert (status is not None) == task.holds(claim.token)
-        if status is not None:
+        verdicts = abandon(self.ledger, self._nonce(id, which), MAX_ATTEMPTS)
+        if task.holds(claim.token):
             task.lose()
-            assert status is task.status
+            assert verdicts == {id: task.status}
+        else:
+            assert verdicts == {}
 
     @rule(id=ids)
     def cancel(self, id: str) -> None:
@@ -236,9 +236,9 @@ class LedgerMachine(RuleBasedStateMachine):
         statuses = [task.status for task in self.tasks.values()]
         assert census.queued == statuses.count(Status.QUEUED)
         assert census.running == statuses.count(Status.RUNNING)
-        waiting = self.ledger.client.smembers("penstock:waiting:")
+        waiting = self.ledger.client.zrange("penstock:tasks::wait:queued", 0, -1)
         overdue = self.ledger.client.zrange("penstock:deadlines:wait", 0, -1)
-        assert len(waiting - set(overdue)) == census.queued
+        assert len(set(waiting) - set(overdue)) == census.queued
 
     def teardown(self) -> None:
         """Whatever was lost on the way, a worker that does nothing but follow messages comes to every queued task."""
@@ -257,6 +257,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def _arrive(self) -> int:
         self.arrivals += 1
         return self.arrivals
+
+    def _nonce(self, id: str, which: int) -> str:
+        nonces = self.tasks[id].nonces
+        return nonces[which % len(nonces)] if nonces else str(uuid4())
 
     def _claim(self, id: str, which: int) -> Claim:
         claims = self.tasks[id].claims

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.ledger import calls
-from shared.ledger.calls import Call
+from shared.ledger.call import Call
 from shared.ledger.connection import Ledger
 from shared.ledger.records import Retry
 from shared.task import Missing, Status, Task

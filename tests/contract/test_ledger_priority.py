@@ -8,7 +8,7 @@ from shared.ledger import calls
 from shared.ledger.connection import Ledger
 from shared.queue import list_key
 from shared.task import PRIORITIES
-from tests.contract.steps import KEPT_MS, claim, fail, messages, read, reap, retry, submit
+from tests.contract.steps import KEPT_MS, claim, fail, messages, read, reap, release, retry, submit
 
 
 def positions(ledger: Ledger, ids: list[str]) -> list[int]:
@@ -36,7 +36,8 @@ def test_a_task_keeps_its_priority_when_it_is_queued_again(ledger: Ledger, prior
         return [json.loads(text)["headers"]["id"] for text in reversed(texts)]
 
     ledger.client.rpop(list_key("wait", priority))
-    ledger.run(calls.release(id, claim(ledger, id).token))
+    claim(ledger, id, nonce="n")
+    release(ledger, "n")
     assert queued() == [id, behind]
 
     ledger.client.rpop(list_key("wait", priority))

@@ -2,6 +2,7 @@
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
+from shared.ledger.records import ChildMemory
 from shared.queue import list_key
 from shared.task import ErrorCode, Status
 from tests.contract.steps import KEPT_MS, LEASE_MS, claim, expire_lease, messages, read, reap, submit, try_to_claim
@@ -135,7 +136,7 @@ def test_workers_count_until_their_word_runs_out(ledger: Ledger) -> None:
     assert [(census[m].workers, census[m].slots) for m in ("wait", "digits", "ocr")] == [(2, 5), (1, 2), (0, 0)]
     queue = read(ledger, id).queue
     assert queue is not None
-    assert (queue.workers, queue.slots) == (2, 5)
+    assert (queue.outlook.workers, queue.outlook.slots) == (2, 5)
 
     ledger.run(calls.announce("a", {"wait": 0}, LEASE_MS))
     ledger.run(calls.announce("b", {"wait": 3}, 1))
@@ -143,3 +144,32 @@ def test_workers_count_until_their_word_runs_out(ledger: Ledger) -> None:
     assert gone
     ledger.run(calls.reap(3, KEPT_MS, 0, 0))
     assert ledger.client.hlen("penstock:slots:wait") == 0
+
+
+def test_the_memory_of_children_is_told_for_as_long_as_their_worker_is_believed(ledger: Ledger) -> None:
+    one, two, three = ChildMemory(300, 100), ChildMemory(301, 101), ChildMemory(2**40, 0)
+
+    def told(model: str) -> tuple[ChildMemory, ...]:
+        return ledger.run(calls.census([model]))[model].memory
+
+    ledger.run(calls.announce("a", {"wait": 2, "digits": 2}, LEASE_MS, [one, two]))
+    ledger.run(calls.announce("b", {"wait": 1}, 200, [three]))
+    ledger.run(calls.announce("c", {"wait": 1}, LEASE_MS))  # has measured nothing
+    assert sorted(told("wait"), key=lambda child: child.pss) == [one, two, three]
+    assert told("digits") == (one, two)
+    assert told("ocr") == ()
+
+    eventually(lambda: len(told("wait")) == 2, within=2)
+    ledger.run(calls.reap(3, KEPT_MS, 0, 0))
+    assert ledger.client.hkeys("penstock:memory") == [b"a"]
+
+    ledger.run(calls.announce("a", {"wait": 0, "digits": 0}, LEASE_MS, [one, two]))
+    assert told("wait") == ()
+    assert not ledger.client.exists("penstock:memory")
+
+
+def test_a_worker_that_measures_no_more_takes_its_word_back(ledger: Ledger) -> None:
+    ledger.run(calls.announce("a", {"wait": 1}, LEASE_MS, [ChildMemory(300, 100)]))
+    ledger.run(calls.announce("a", {"wait": 1}, LEASE_MS))
+
+    assert ledger.run(calls.census(["wait"]))["wait"].memory == ()

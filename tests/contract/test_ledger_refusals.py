@@ -17,8 +17,10 @@ from shared.ledger.connection import (
     LedgerUnavailable,
     connect_async,
 )
+from shared.ledger.pipelining import AT_ONCE, LINES
+from shared.ledger.records import Asking, Ended
 from shared.task import ErrorCode, Progress, Status, TaskError
-from tests.contract.steps import KEPT_MS, LEASE_MS, claim, read, reap, submit, try_to_claim
+from tests.contract.steps import KEPT_MS, LEASE_MS, claim, read, reap, release, submit, try_to_claim
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 
@@ -34,7 +36,7 @@ def test_without_memory_nothing_new_comes_in_and_what_runs_can_end(
     ledger: Ledger, no_memory: Callable[[], object]
 ) -> None:
     waiting, lost, *ids = (submit(ledger) for _ in range(6))
-    held = [claim(ledger, id) for id in ids]
+    held = [claim(ledger, id, nonce=f"n{n}") for n, id in enumerate(ids)]
     claim(ledger, lost, lease_ms=1)
 
     no_memory()
@@ -46,9 +48,11 @@ def test_without_memory_nothing_new_comes_in_and_what_runs_can_end(
     assert read(ledger, waiting).status is Status.QUEUED
     assert ledger.run(calls.renew([(c.id, c.token) for c in held], LEASE_MS)) == frozenset()
     assert ledger.run(calls.progress(held[0], Progress(0.5, None)))
+    with pytest.raises(OutOfMemoryError):
+        ledger.run(calls.proceed([Ended(held[0].id, 1, b"1")], Asking("worker", "next", LEASE_MS), KEPT_MS))
     assert ledger.run(calls.succeed(held[0], b"1", KEPT_MS))
     assert ledger.run(calls.fail(held[1].id, 1, TaskError(ErrorCode.TIMEOUT, "late"), KEPT_MS))
-    assert ledger.run(calls.release(held[2].id, 1))
+    assert release(ledger, "n2") == (ids[2],)
     ledger.run(calls.cancel(held[3].id, "", KEPT_MS))
     ledger.run(calls.announce("worker", {"wait": 1}, LEASE_MS))
     assert reap(ledger)[lost] == "queued"
@@ -96,7 +100,7 @@ def test_the_api_too_looks_the_address_up_anew(server: RedisServer, ledger: Ledg
         return {row["id"] for row in server.client.client_list() if row["name"] == "test-async"}
 
     async def ask(ledger: AsyncLedger) -> tuple[set[str], set[str]]:
-        await asyncio.gather(*(ledger.run(calls.census([])) for _ in range(5)))
+        await asyncio.gather(*(ledger.run(calls.census([])) for _ in range(LINES * AT_ONCE)))
         before = connections()
         server.client.replicaof("127.0.0.1", 1)
         try:
@@ -104,13 +108,13 @@ def test_the_api_too_looks_the_address_up_anew(server: RedisServer, ledger: Ledg
                 await ledger.run(calls.cancel("00000000-0000-4000-8000-000000000000", "", KEPT_MS))
         finally:
             server.client.replicaof("NO", "ONE")
-        await asyncio.gather(*(ledger.run(calls.census([])) for _ in range(5)))
+        await asyncio.gather(*(ledger.run(calls.census([])) for _ in range(LINES * AT_ONCE)))
         after = connections()
         await ledger.close()
         return before, after
 
     before, after = asyncio.run(ask(connect_async(server.url, name="test-async")))
-    assert len(before) == len(after) == 5
+    assert len(before) == len(after) == LINES
     assert not before & after
 
 

@@ -8,7 +8,7 @@ from shared.ledger import calls
 from shared.ledger.connection import Ledger
 from shared.ledger.records import Claim
 from shared.task import FINAL, TRANSITIONS, Action, ErrorCode, Status, TaskError, may
-from tests.contract.steps import EVERYTHING, KEPT_MS, claim, read, submit, try_to_claim
+from tests.contract.steps import EVERYTHING, KEPT_MS, abandon, claim, read, release, submit, try_to_claim
 
 ID = "6f1c2a3b-0d4e-4f5a-8b6c-7d8e9f0a1b2c"
 ERROR = TaskError(ErrorCode.MODEL_ERROR, "The model raised KeyError.")
@@ -49,9 +49,9 @@ TAKE: list[tuple[Action, Status, Callable[[Ledger], object]]] = [
         lambda ledger: ledger.run(calls.succeed(Claim(ID, 1, "wait", b""), b"1", KEPT_MS)),
     ),
     (Action.FINISH, Status.FAILED, lambda ledger: ledger.run(calls.fail(ID, 1, ERROR, KEPT_MS))),
-    (Action.RELEASE, Status.QUEUED, lambda ledger: ledger.run(calls.release(ID, 1))),
-    (Action.REAP, Status.QUEUED, lambda ledger: ledger.run(calls.abandon(ID, "held", 2, KEPT_MS))),
-    (Action.REAP, Status.FAILED, lambda ledger: ledger.run(calls.abandon(ID, "held", 1, KEPT_MS))),
+    (Action.RELEASE, Status.QUEUED, lambda ledger: release(ledger, "held")),
+    (Action.REAP, Status.QUEUED, lambda ledger: abandon(ledger, "held", 2)),
+    (Action.REAP, Status.FAILED, lambda ledger: abandon(ledger, "held", 1)),
     (Action.EXPIRE, Status.FAILED, expire),
     (Action.RETRY, Status.QUEUED, lambda ledger: ledger.run(calls.retry(ID, "", EVERYTHING, KEPT_MS))),
     (Action.CANCEL, Status.CANCELED, lambda ledger: ledger.run(calls.cancel(ID, "", KEPT_MS))),

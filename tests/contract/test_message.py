@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from shared.ledger import calls
 from shared.ledger.connection import Ledger
 from shared.queue import ID, LEVEL, PREDICT, QUEUE, TAG, broker_url, list_key, message_template, queue_name
-from tests.contract.steps import submit, try_to_claim
+from tests.contract.steps import claim, release, submit
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 
@@ -49,9 +48,8 @@ def test_it_says_what_celery_says(ledger: Ledger, server: RedisServer) -> None:
 
 def test_a_submit_and_a_resend_push_the_same_message_under_another_tag(ledger: Ledger) -> None:
     id, first = sent_by_us(ledger)
-    claim = try_to_claim(ledger, id)
-    assert claim is not None
-    ledger.run(calls.release(id, claim.token))
+    claim(ledger, id, nonce="n")
+    release(ledger, "n")
 
     again = json.loads(ledger.client.rpop(list_key("wait")))
 

@@ -86,6 +86,6 @@ def test_every_answer_of_the_document_is_in_the_table_of_errors(golden: Any) -> 
 
 def test_the_fields_of_a_task_are_those_of_the_contract() -> None:
     assert set(TaskDocument.model_fields) == {
-        "task_id", "model", "status", "created_at", "started_at", "finished_at", "expires_at", "attempt", "progress",
-        "queue", "result", "error", "callback", "links",
+        "task_id", "model", "status", "created_at", "started_at", "finished_at", "expires_at", "attempt",
+        "batch_size", "progress", "queue", "result", "error", "callback", "links",
     }  # fmt: skip

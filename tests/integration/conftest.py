@@ -14,6 +14,7 @@ from pytest_celery import (
     CeleryWorkerCluster,
 )
 
+from shared.ledger.connection import Ledger, connect
 from tests.integration.client import Client
 from tests.integration.nodes import ROOT, ApiProcess, BrokerProcess, WorkerProcess
 from tests.redis_server import RedisServer
@@ -36,6 +37,14 @@ def broker_server() -> Iterator[RedisServer]:
     server = RedisServer()
     yield server
     server.close()
+
+
+@pytest.fixture
+def ledger(broker_server: RedisServer) -> Iterator[Ledger]:
+    """A connection of the test's own, past the API."""
+    ledger = connect(broker_server.url, name="test")
+    yield ledger
+    ledger.close()
 
 
 @pytest.fixture

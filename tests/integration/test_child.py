@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from shared.ledger.calls import Call
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.call import Call
+from shared.ledger.connection import Ledger
 from shared.model import read_schemas
 from shared.queue import list_key
 from shared.settings import Settings
@@ -75,13 +75,6 @@ class ToldToEndAtTheClaim:
 
 
 @pytest.fixture
-def ledger(broker_server: RedisServer) -> Iterator[Ledger]:
-    ledger = connect(broker_server.url, name="test")
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
 def child(
     broker_server: RedisServer, ledger: Ledger, execution_log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Child]:
@@ -90,7 +83,7 @@ def child(
     settings = Settings(
         redis_url=broker_server.url, models=[ROOT / "tests/models/echo"], lease_seconds=1, max_result_bytes=1024
     )
-    child = Child(settings, "worker", Slots(1), read_schemas(settings.models), served={})
+    child = Child(settings, "worker", Slots(1), read_schemas(settings.models), served={}, linger_seconds=0)
     child.start(0)
     assert child.slots.look(0).state is State.IDLE  # type: ignore[union-attr]
     yield child
@@ -114,7 +107,7 @@ def test_a_result_whose_acceptance_is_lost_counts_as_accepted(
     child: Child, ledger: Ledger, capfd: pytest.CaptureFixture[str]
 ) -> None:
     id = submit(ledger, model="echo", input=INPUT)
-    child.ledger = LosesAnswers(ledger, {"succeed"})  # type: ignore[assignment]
+    child.ledger = LosesAnswers(ledger, {"proceed"})  # type: ignore[assignment]
 
     child.run(id)
 
@@ -126,12 +119,12 @@ def test_a_result_whose_acceptance_is_lost_counts_as_accepted(
 def test_a_finished_computation_is_past_its_time_limit_no_more(child: Child, ledger: Ledger) -> None:
     """However long it waits for Redis to publish it."""
     id = submit(ledger, model="echo", input=INPUT, time_limit_ms=1)
-    child.ledger = LosesAnswers(ledger, {"succeed"})  # type: ignore[assignment]
+    child.ledger = LosesAnswers(ledger, {"proceed"})  # type: ignore[assignment]
     seen: list[SlotView] = []
     ask = child.ledger.run
 
     def look_and_ask(call: Call[Any]) -> Any:
-        if call.script == "succeed":
+        if call.script == "proceed":
             seen.extend(child.slots.look_all())
         return ask(call)
 
@@ -140,7 +133,7 @@ def test_a_finished_computation_is_past_its_time_limit_no_more(child: Child, led
     child.run(id)
 
     assert len(seen) == 2
-    assert all(view.holds(id, 1) and not view.is_overdue(view.since + 3600) for view in seen)
+    assert all(view.attempts == ((id, 1),) and not view.is_overdue(view.since + 3600) for view in seen)
 
 
 def test_a_claim_is_given_up_after_a_lease(child: Child, ledger: Ledger, broker_server: RedisServer) -> None:

@@ -22,6 +22,7 @@ OUTAGE_SECONDS = 7  # Celery's own consumer would look again 5 s after the end o
 FREEZE_SECONDS = 12  # by then the worker has given up the connection on which it waits
 BACK_WITHIN = 2.0
 STOPPED_WITHIN = 6.0  # the drain time is 1 s
+REFUSED = "Connection to broker lost"
 
 
 @pytest.fixture(params=["unix", "tcp"])
@@ -179,6 +180,25 @@ def test_connections_that_are_cut_again_and_again_cost_no_task_and_double_none(
     executed = execution_log.read_text().split()
     assert len(executed) == len(set(executed)) == len(task_ids) + 1
     assert not list(broker_server.client.scan_iter("unacked*"))
+
+
+@only_unix
+def test_a_child_that_dies_before_the_first_message_can_be_taken_is_replaced(
+    add_worker: AddWorker, client: Client, broker_server: RedisServer
+) -> None:
+    """The moment between a worker's readiness and its main loop, made longer: what Celery writes first is refused."""
+    broker_server.client.set("_kombu.binding.celery", "no set")
+    worker = add_worker()
+    eventually(lambda: REFUSED in worker.logs())
+    worker.children()[0].kill()
+    refused = worker.logs().count(REFUSED)
+    eventually(lambda: worker.popen.poll() is not None or worker.logs().count(REFUSED) >= refused + 2)
+
+    broker_server.client.delete("_kombu.binding.celery")
+
+    assert worker.popen.poll() is None, worker.logs()
+    assert seconds_until_served(client) < BACK_WITHIN
+    eventually(lambda: len(worker.children()) == 2)
 
 
 @only_unix

@@ -1,6 +1,8 @@
--- A worker saw its own child die: take the task back without waiting for the lease.
--- ARGV id, nonce, max_attempts, retention_ms. Returns the new status, or false if that claim is not held.
-local id, nonce = ARGV[1], ARGV[2]
-local task = redis.call('HMGET', TASK .. id, 'status', 'nonce', 'model')
-if task[1] ~= 'running' or task[2] ~= nonce then return false end
-return lose(id, task[3], now_ms(), tonumber(ARGV[3]), tonumber(ARGV[4]))
+-- A worker saw its own child die: take its tasks back without waiting for their leases. ARGV nonce and nonce or '' of its
+-- requests to claim, max_attempts, retention_ms, models. Returns id, new status, id, new status ...
+local now, verdicts = now_ms(), {}
+for _, id in ipairs(last_first(left_by({ARGV[1], ARGV[2]}, {unpack(ARGV, 5)}))) do
+  verdicts[#verdicts + 1] = id
+  verdicts[#verdicts + 1] = lose(look(id), now, tonumber(ARGV[3]), tonumber(ARGV[4]))
+end
+return verdicts

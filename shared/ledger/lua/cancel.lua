@@ -2,4 +2,4 @@
 local id, owner, retention_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if not owns(owner, id) then return absent(id, owner) end
 stop(id, now_ms(), retention_ms)
-return read(id, owner, retention_ms)
+return read(id, owner, retention_ms, '')

@@ -1,6 +1,3 @@
 -- A child that took a message will not claim the task (its worker drains): put the message back for another worker.
 -- ARGV id. Returns 1, or 0 if the task is not queued, so no message is needed.
-local id = ARGV[1]
-if field(id, 'status') ~= 'queued' then return 0 end
-hint_next(id, field(id, 'model'))
-return 1
+return put_back(ARGV[1])

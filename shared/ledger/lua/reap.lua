@@ -23,11 +23,12 @@ end
 
 local function reap_leases(model)
   local expired = redis.call('ZRANGE', LEASES .. model, '-inf', digits(now), 'BYSCORE', 'LIMIT', 0, AT_ONCE)
-  for _, id in ipairs(expired) do
-    if field(id, 'status') ~= 'running' then
+  for _, id in ipairs(last_first(expired)) do
+    local task = look(id)
+    if task.status ~= 'running' then
       redis.call('ZREM', LEASES .. model, id)  -- no record: it was deleted by hand
     elseif seen_before(id, 'sighted', sighting_ms) then
-      note(id, lose(id, model, now, max_attempts, retention_ms))
+      note(id, lose(task, now, max_attempts, retention_ms))
     end
   end
 end
@@ -38,10 +39,8 @@ local function next_hint(model, tier)
   for _ = 1, AT_ONCE do
     local text = redis.call('LINDEX', list_key(model, tier), -1)
     if not text then return false end
-    local ok, decoded = pcall(cjson.decode, text)
-    if not (ok and type(decoded) == 'table' and type(decoded.headers) == 'table') then return nil end
-    local id = decoded.headers.id
-    if type(id) ~= 'string' then return nil end
+    local id = hinted(text)
+    if not id then return nil end
     if field(id, 'status') == 'queued' then return id end
     redis.call('RPOP', list_key(model, tier))
   end
@@ -62,19 +61,9 @@ local function resend_missing(model, tier)
       redis.call('ZREM', QUEUE .. model, id)
     elseif seen_before(id, 'missing', missing_ms) then
       redis.call('HDEL', TASK .. id, 'missing')
-      hint_next(id, model)
+      hint_next(id, model, field(id, 'place'))
       note(id, 'resent')
     end
-  end
-end
-
--- The records of finished tasks end by themselves; their places in the indexes do not.
-local function forget_ended()
-  local due = redis.call('ZRANGE', ENDING, '-inf', digits(now), 'BYSCORE', 'LIMIT', 0, AT_ONCE)
-  for _, member in ipairs(due) do
-    local owner, model, status, id = string.match(member, '^(.*):([^:]*):([^:]*):([^:]*)$')
-    redis.call('ZREM', index_key(owner, model, status), id)
-    redis.call('ZREM', ENDING, member)
   end
 end
 
@@ -83,6 +72,7 @@ local function forget_dead_workers(model)
   if #dead == 0 then return end
   redis.call('ZREM', WORKERS .. model, unpack(dead))
   redis.call('HDEL', SLOTS .. model, unpack(dead))
+  redis.call('HDEL', MEMORY, unpack(dead))
 end
 
 for _, model in ipairs(redis.call('SMEMBERS', MODELS)) do
@@ -91,5 +81,4 @@ for _, model in ipairs(redis.call('SMEMBERS', MODELS)) do
   for tier = 0, #SUFFIXES - 1 do resend_missing(model, tier) end
   forget_dead_workers(model)
 end
-forget_ended()
 return verdicts

@@ -1,7 +1,10 @@
--- Give a task back unfinished (a draining worker): queued again at once, and no attempt counts as lost.
--- ARGV id, token. Returns 1, or 0 if the claim is not held.
-local id, token = ARGV[1], ARGV[2]
-if not holds(id, token) then return 0 end
-move(id, 'release', 'running', 'queued')
-back_to_queue(id, field(id, 'model'))
-return 1
+-- Give tasks back unfinished (a worker that stops, or a batch that is broken off): queued again at once, and no attempt
+-- counts as lost. ARGV nonce and nonce or '' of the requests that won them, '1' if each must be alone from now on, models.
+-- Returns their ids.
+local ids = last_first(left_by({ARGV[1], ARGV[2]}, {unpack(ARGV, 4)}))
+for _, id in ipairs(ids) do
+  local task = look(id)
+  if ARGV[3] == '1' then move(task, 'release', 'queued', 'alone', 1) else move(task, 'release', 'queued') end
+  back_to_queue(task)
+end
+return ids

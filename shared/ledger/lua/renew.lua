@@ -3,8 +3,9 @@
 local lease_ms, now, lost = tonumber(ARGV[1]), now_ms(), {}
 for i = 2, #ARGV, 2 do
   local id, token = ARGV[i], ARGV[i + 1]
-  if holds(id, token) then
-    redis.call('ZADD', LEASES .. field(id, 'model'), 'XX', digits(now + lease_ms), id)
+  local task = look(id)
+  if holds(task, token) then
+    redis.call('ZADD', LEASES .. task.model, 'XX', digits(now + lease_ms), id)
     redis.call('HDEL', TASK .. id, 'sighted')
   else
     lost[#lost + 1] = id

@@ -1,26 +1,27 @@
 -- Have a failed or canceled task queued again, at the tail, with as many attempts to lose as a new one.
--- ARGV id, owner, max_queued, max_queued_of_owner or '', retention_ms.
+-- ARGV id, owner, max_queued, max_queued_of_owner or '', retention_ms, models whose outlook is known.
 -- Returns {'retried', the task}; {'unmoved', the task}, which neither failed nor was canceled; {'absent', 'gone' or
 -- false}; or a refusal, as submit does.
 local id, owner = ARGV[1], ARGV[2]
 local max_queued, max_of_owner, retention_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 if not owns(owner, id) then return {'absent', absent(id, owner)} end
-local task = redis.call('HMGET', TASK .. id, 'model', 'deadline', 'place', 'patience', 'key')
-local model, deadline, place, patience_ms, key = task[1], tonumber(task[2]), task[3], tonumber(task[4]), task[5]
-local now = now_ms()
-if field(id, 'status') == 'queued' and deadline and deadline <= now then expire(id, model, retention_ms) end
-local status = field(id, 'status')
-if not (ALLOWED.retry[status] and ALLOWED.retry[status].queued) then
-  return {'unmoved', read(id, owner, retention_ms)}
+local now, task = now_ms(), look(id)
+if is_overdue(task, now) then expire(task, retention_ms) end
+if not may('retry', task.status, 'queued') then
+  return {'unmoved', read(id, owner, retention_ms, ARGV[6])}
 end
-local refused = refusal(model, owner, now, max_queued, max_of_owner, retention_ms)
+local refused = refusal(task.model, owner, now, max_queued, max_of_owner, retention_ms)
 if refused then return refused end
 
-move(id, 'retry', status, 'queued')
-redis.call('HDEL', TASK .. id, 'finished', 'expires', 'started', 'lost', 'error_code', 'error_message')
+local place, patience_ms = place_at(tier_of(task.place), next_order()), tonumber(field(id, 'patience'))
+local status = task.status
+move(task, 'retry', 'queued', 'place', place)
+redis.call('ZREM', ENDING, ending(owner, task.model, status, id))
+redis.call('HDEL', TASK .. id, 'finished', 'expires', 'started', 'lost', 'error_code', 'error_message', 'batch', 'alone')
 redis.call('PERSIST', TASK .. id)
 redis.call('DEL', GONE .. id)
-redis.call('ZREM', ENDING, ending(owner, model, status, id))
-if key then redis.call('PERSIST', KEY .. owner .. ':' .. key) end
-arrive(id, model, owner, tier_of(place), next_order(), now, patience_ms)
-return {'retried', read(id, owner, retention_ms)}
+if task.key then redis.call('PERSIST', KEY .. owner .. ':' .. task.key) end
+local deadline = patience_ms and digits(now + patience_ms)
+if deadline then redis.call('HSET', TASK .. id, 'deadline', deadline) end
+arrive(id, task.model, place, deadline)
+return {'retried', read(id, owner, retention_ms, ARGV[6])}

@@ -18,15 +18,22 @@ class Model:
         if not input.reports:
             time.sleep(input.seconds)
         misbehave(input.behave)
-        return Output(token=input.token, answer=hashlib.sha256(input.token.encode()).hexdigest())
+        return answered(input)
 
 
-def note(token: str) -> None:
-    """Append one line in one write: atomic between processes, and kept when this one is killed right after."""
-    line = {"token": token, "pid": os.getpid(), "parent": os.getppid(), "at": time.monotonic()}
+def answered(input: Input) -> Output:
+    return Output(token=input.token, answer=hashlib.sha256(input.token.encode()).hexdigest())
+
+
+def note(*tokens: str) -> None:
+    """Append a line for each token that is computed now, all in one write.
+
+    That is atomic between processes, and kept when this one is killed right after.
+    """
+    common = {"pid": os.getpid(), "parent": os.getppid(), "at": time.monotonic(), "together": tokens}
     log = os.open(os.environ["EXECUTION_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(log, json.dumps(line).encode() + b"\n")
+        os.write(log, b"".join(json.dumps({"token": token, **common}).encode() + b"\n" for token in tokens))
     finally:
         os.close(log)
 

@@ -17,7 +17,7 @@ HEAVY = {"numpy", "PIL", "cv2", "onnxruntime", "rapidocr_onnxruntime", "sklearn"
 def test_their_limits():
     schemas = read_schemas(FOLDER / name for name in NAMES)
     limits = {name: (schema.max_batch, schema.load_in) for name, schema in schemas.items()}
-    assert limits == {"wait": (1, "parent"), "digits": (64, "parent"), "ocr": (1, "child")}
+    assert limits == {"wait": (1, "parent"), "digits": (256, "parent"), "ocr": (1, "child")}
 
 
 @pytest.mark.parametrize("name", NAMES)

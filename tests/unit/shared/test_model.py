@@ -1,8 +1,13 @@
+import gc
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
-from shared.model import DEFAULT_TIME_LIMIT_SECONDS, ModelError, by_name, read_schema, read_schemas
+from shared.ledger.payload import LARGE_BYTES
+from shared.model import DEFAULT_TIME_LIMIT_SECONDS, ModelError, by_name, json_of, read_json, read_schema, read_schemas
 
 SCHEMA = (
     "from pydantic import BaseModel\nclass Input(BaseModel):\n    n: int = 1\nclass Output(BaseModel):\n    n: int\n"
@@ -110,3 +115,64 @@ def test_models_are_picked_by_name_in_the_order_asked(tmp_path: Path) -> None:
     assert list(by_name(schemas, ["b", "a"])) == ["b", "a"]
     with pytest.raises(ModelError, match="unknown model 'c'; PENSTOCK_MODELS serves a, b"):
         by_name(schemas, ["a", "c"])
+
+
+class Many(BaseModel):
+    many: list[list[int]]
+
+
+@pytest.fixture
+def collections() -> Iterator[list[str]]:
+    """What the collector has begun, a word each time."""
+    begun: list[str] = []
+
+    def note(phase: str, _: Any) -> None:
+        begun.append(phase)
+
+    gc.callbacks.append(note)
+    yield begun
+    gc.callbacks.remove(note)
+
+
+@pytest.mark.parametrize(("size", "is_spared"), [(LARGE_BYTES, True), (0, False)], ids=["large", "small"])
+def test_the_collector_does_not_go_through_a_large_input_while_it_is_made(
+    collections: list[str], size: int, is_spared: bool
+) -> None:
+    body = b'{"many": [' + b",".join([b"[1]"] * 5000) + b"]}" + b" " * size
+    during: list[int] = []
+
+    def validate(text: bytes) -> BaseModel:
+        before = len(collections)
+        made = Many.model_validate_json(text)
+        during.append(len(collections) - before)
+        return made
+
+    assert read_json(validate, body) == Many(many=[[1]] * 5000)
+    assert during == [0] if is_spared else during[0] > 0
+    assert gc.isenabled()
+
+
+def test_the_collector_goes_on_after_a_large_input_that_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        read_json(Many.model_validate_json, b" " * LARGE_BYTES)
+
+    assert gc.isenabled()
+
+
+def test_a_collector_that_is_off_stays_off() -> None:
+    gc.disable()
+    try:
+        read_json(Many.model_validate_json, b'{"many": []}' + b" " * LARGE_BYTES)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_json_is_what_pydantic_writes() -> None:
+    class Text(BaseModel):
+        text: str
+        number: float
+
+    instance = Text(text="é\x00\u2028", number=0.1)
+
+    assert json_of(instance) == instance.model_dump_json().encode()

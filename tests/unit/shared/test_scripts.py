@@ -1,6 +1,6 @@
 import pytest
 
-from shared.ledger.scripts import lua_allowed, lua_message, lua_string, script
+from shared.ledger.scripts import lua_allowed, lua_message, lua_string, needed, script
 from shared.queue import ID, QUEUE, TAG
 from shared.task import TRANSITIONS, Action, Status
 
@@ -8,7 +8,29 @@ from shared.task import TRANSITIONS, Action, Status
 def test_the_table_of_transitions_becomes_lua() -> None:
     table = {Action.REAP: {Status.RUNNING: frozenset({Status.QUEUED, Status.FAILED})}}
 
-    assert lua_allowed(table) == "{reap={running={failed=true, queued=true}}}"
+    assert lua_allowed(table) == "' reap:running:failed reap:running:queued '"
+
+
+def test_a_script_begins_with_what_it_uses_and_nothing_else() -> None:
+    rules = """
+-- A comment.
+local ONE, TWO = 1, 2
+local THREE = 3  -- not TWO
+local function first() return ONE end
+
+-- Uses `unused` in a comment alone.
+local function second(x)
+  return first() + x
+end
+local function unused() return TWO end
+"""
+
+    assert "local function second" in needed(rules, "return second(1)")
+    assert "local function first" in needed(rules, "return second(1)")
+    assert "ONE, TWO" in needed(rules, "return second(1)")
+    assert "unused()" not in needed(rules, "return second(1)")
+    assert "THREE" not in needed(rules, "return second(1)")
+    assert needed(rules, "return 1 -- second") == ""
 
 
 def test_a_message_template_becomes_an_expression() -> None:

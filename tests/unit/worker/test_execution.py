@@ -1,12 +1,15 @@
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from shared.ledger.records import Claim
 from shared.model import ModelSchema
 from shared.task import ErrorCode, TaskError
-from worker.execution import LONGEST_SENTENCE, ServedModel, execute, told
+from worker.execution import LONGEST_SENTENCE, ServedModel, checked, execute, told
 from worker.loading import adapted
 
 
@@ -136,3 +139,42 @@ def test_a_model_gets_fetch_if_it_takes_one(predict: Callable[..., object]) -> N
     model = type("Model", (), {"predict": predict})()
 
     assert adapted(model).predict(Input(n=1), lambda *_: None, fetch) == b"1"
+
+
+def test_a_model_may_have_its_own_way_to_write_json() -> None:
+    class Own(Output):
+        def model_dump_json(self, **_: Any) -> str:
+            return '"é"'
+
+    assert checked(Own(number=1), Output) == '"é"'.encode()
+
+
+def test_a_result_is_written_once() -> None:
+    class Text(BaseModel):
+        text: str
+
+    result = Text(text="x" * 1_000_000)
+    tracemalloc.start()
+    try:
+        written = checked(result, Text)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * len(written)
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_input_is_let_go_of_once_it_is_parsed() -> None:
+    class Traced(bytes):
+        def __del__(self) -> None:
+            gone.append(True)
+
+    gone: list[bool] = []
+    claim = Claim("id", 1, "mine", Traced(b'{"n": 2}'))
+    seen: list[list[bool]] = []
+
+    def predict(input: Input) -> object:
+        seen.append(gone.copy())
+        return Output(number=input.n)
+
+    execute(served(predict), claim.take_input(), lambda *_: None, fetch)
+
+    assert seen == [[True]]

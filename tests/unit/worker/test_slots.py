@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.waiting import eventually
-from worker.slots import Slots, State, _record
+from worker.slots import Slots, State
 
 
 def test_a_new_slot_is_absent() -> None:
@@ -16,28 +16,28 @@ def test_a_new_slot_is_absent() -> None:
 
 
 def test_what_is_written_is_seen() -> None:
-    slots, task, nonce = Slots(2), str(uuid4()), str(uuid4())
+    slots, task, other, nonce, next_nonce = Slots(2, 3), *(str(uuid4()) for _ in range(4))
+    attempts = ((task, 7), (other, 1), (task, 2**40))
 
-    slots.write(1, State.BUSY, task=task, nonce=nonce, token=7, limit=2.5)
+    slots.write(1, State.BUSY, attempts=attempts, computing=2, nonce=nonce, next_nonce=next_nonce, limit=2.5)
 
     view = slots.look(1)
     assert view is not None
     assert (view.index, view.state, view.pid) == (1, State.BUSY, os.getpid())
-    assert (view.task, view.nonce, view.token, view.limit) == (task, nonce, 7, 2.5)
-    assert view.holds(task, 7)
-    assert not view.holds(task, 8)
+    assert (view.attempts, view.computing, view.limit) == (attempts, 2, 2.5)
+    assert view.nonces == (nonce, next_nonce)
+    assert view.culprit() is None
     assert slots.look(0).state is State.ABSENT  # type: ignore[union-attr]
 
 
 def test_a_task_that_is_being_claimed_is_seen_and_not_yet_held() -> None:
     slots, task, nonce = Slots(1), str(uuid4()), str(uuid4())
 
-    slots.write(0, State.CLAIMING, task=task, nonce=nonce)
+    slots.write(0, State.CLAIMING, hint=task, nonce=nonce)
 
     view = slots.look(0)
     assert view is not None
-    assert (view.state, view.task, view.nonce) == (State.CLAIMING, task, nonce)
-    assert not view.holds(task, 0)
+    assert (view.state, view.hint, view.nonces, view.attempts) == (State.CLAIMING, task, (nonce,), ())
     assert not view.is_overdue(view.since + 3600)
 
 
@@ -67,15 +67,15 @@ def test_a_reason_is_cut_to_its_room_without_breaking() -> None:
 def test_a_write_that_was_not_completed_leaves_what_was_said_before_and_the_next_child_goes_on() -> None:
     slots, task = Slots(1), str(uuid4())
     for n in range(4):  # whichever of the two records the writer was about to fill
-        slots.write(0, State.BUSY, task=task, token=n, limit=1)
+        slots.write(0, State.BUSY, attempts=[(task, n)], limit=1)
         start, sequence = slots._start(0), slots._sequence(0)
-        other = _record(start, sequence + 1)
+        other = slots._record(start, sequence + 1)
 
         slots._memory[other : other + 100] = b"\xff" * 100  # its writer was killed here
 
         view = slots.look(0)
         assert view is not None
-        assert view.holds(task, n)
+        assert view.attempts == ((task, n),)
     slots.write(0, State.LOADING)
     assert slots.look(0).state is State.LOADING  # type: ignore[union-attr]
 
@@ -88,8 +88,8 @@ def test_a_child_killed_at_any_instant_leaves_one_of_the_two_states_it_was_writi
         pid = os.fork()
         if pid == 0:
             while True:
-                slots.write(1, State.BUSY, task=task, token=7, limit=2.5)
-                slots.write(1, State.IDLE, token=8)
+                slots.write(1, State.BUSY, attempts=[(task, 7)], limit=2.5)
+                slots.write(1, State.IDLE)
         eventually(lambda: slots.look(1).pid == pid, every=0)  # noqa: B023  # type: ignore[union-attr]
         time.sleep(random.uniform(0, 0.002))  # the instant is the point
         os.kill(pid, signal.SIGKILL)
@@ -100,8 +100,8 @@ def test_a_child_killed_at_any_instant_leaves_one_of_the_two_states_it_was_writi
         assert view is not None
         assert view.pid == pid
         assert view.state in (State.BUSY, State.IDLE)
-        expected = (task, 7, 2.5) if view.state is State.BUSY else ("", 8, 0)
-        assert (view.task, view.token, view.limit) == expected
+        expected = (((task, 7),), 2.5) if view.state is State.BUSY else ((), 0)
+        assert (view.attempts, view.limit) == expected
         seen[view.state] += 1
     assert len(seen) == 2
     assert slots.look(0).state is State.ABSENT  # type: ignore[union-attr]
@@ -135,7 +135,7 @@ def test_there_is_no_slot_beyond_the_last() -> None:
 )
 def test_a_busy_child_is_overdue_after_its_limit(state: State, age: float, overdue: bool) -> None:
     slots = Slots(1)
-    slots.write(0, state, task=str(uuid4()), token=1, limit=3)
+    slots.write(0, state, attempts=[(str(uuid4()), 1)], limit=3)
     view = slots.look(0)
     assert view is not None
 
@@ -143,20 +143,21 @@ def test_a_busy_child_is_overdue_after_its_limit(state: State, age: float, overd
 
 
 def test_views_are_never_torn_while_a_child_writes() -> None:
-    """Task and token always belong together, however fast they change."""
-    slots = Slots(1)
+    """Tasks and tokens always belong together, however fast they change."""
+    slots = Slots(1, 3)
     tasks = [str(uuid4()) for _ in range(4)]
     pid = os.fork()
     if pid == 0:
         for n in range(10**9):
-            slots.write(0, State.BUSY, task=tasks[n % 4], token=n % 4)
+            slots.write(0, State.BUSY, attempts=[(tasks[n % 4], n % 4)] * (n % 4))
     try:
         seen = set()
         while len(seen) < 4:
             view = slots.look(0)
             if view is not None and view.state is State.BUSY:
-                assert view.task == tasks[view.token]
-                seen.add(view.token)
+                count = len(view.attempts)
+                assert view.attempts == ((tasks[count], count),) * count
+                seen.add(count)
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

@@ -25,6 +25,10 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def holds(view: SlotView) -> bool:
+    return view.state is State.BUSY and (TASK, 1) in view.attempts
+
+
 @pytest.fixture
 def spawn() -> Iterator[Spawn]:
     pids: list[int] = []
@@ -56,10 +60,10 @@ def busy(slots: Slots) -> SlotView:
 
 def test_the_child_that_holds_the_attempt_is_killed(spawn: Spawn) -> None:
     slots = Slots(1)
-    pid = spawn(lambda: slots.write(0, State.BUSY, task=TASK, token=1))
+    pid = spawn(lambda: slots.write(0, State.BUSY, attempts=[(TASK, 1)]))
     settled: list[bool] = []
 
-    killed = take_down(slots, busy(slots), lambda: settled.append(is_alive(pid)))
+    killed = take_down(slots, busy(slots), holds, lambda _: settled.append(is_alive(pid)))
 
     assert killed
     assert settled == [True]  # before the kill
@@ -70,24 +74,23 @@ def test_a_child_deep_inside_c_code_is_killed(spawn: Spawn) -> None:
     slots = Slots(1)
 
     def body() -> None:
-        slots.write(0, State.BUSY, task=TASK, token=1)
+        slots.write(0, State.BUSY, attempts=[(TASK, 1)])
         pow(3, 10**9)  # holds the GIL for minutes
 
     pid = spawn(body)
 
-    assert take_down(slots, busy(slots))
+    assert take_down(slots, busy(slots), holds)
     eventually(lambda: not is_alive(pid), within=1)
 
 
 @pytest.mark.parametrize(("task", "token"), [(OTHER, 1), (TASK, 2)])
 def test_a_child_that_has_moved_on_runs_on(spawn: Spawn, task: str, token: int) -> None:
     slots = Slots(1)
-    pid = spawn(lambda: slots.write(0, State.BUSY, task=task, token=token))
+    pid = spawn(lambda: slots.write(0, State.BUSY, attempts=[(task, token)]))
     view = busy(slots)
     settled: list[bool] = []
-    stale = SlotView(0, State.BUSY, pid, TASK, 1, view.since, 0, "")
 
-    assert not take_down(slots, stale, lambda: settled.append(True))
+    assert not take_down(slots, view, holds, lambda _: settled.append(True))
 
     assert settled == []
     assert is_alive(pid)
@@ -99,18 +102,18 @@ def test_a_child_that_is_gone_is_no_error(spawn: Spawn) -> None:
         os._exit(0)
     os.waitpid(gone, 0)
 
-    assert not take_down(Slots(1), SlotView(0, State.BUSY, gone, TASK, 1, 0, 0, ""))
+    assert not take_down(Slots(1), SlotView(0, State.BUSY, gone), holds)
     assert not is_alive(gone)
 
 
 def test_a_child_is_killed_even_if_settling_fails(spawn: Spawn) -> None:
     slots = Slots(1)
-    pid = spawn(lambda: slots.write(0, State.BUSY, task=TASK, token=1))
+    pid = spawn(lambda: slots.write(0, State.BUSY, attempts=[(TASK, 1)]))
 
-    def fail() -> None:
+    def fail(_: SlotView) -> None:
         raise RuntimeError("no ledger")
 
     with pytest.raises(RuntimeError):
-        take_down(slots, busy(slots), fail)
+        take_down(slots, busy(slots), holds, fail)
 
     eventually(lambda: not is_alive(pid))

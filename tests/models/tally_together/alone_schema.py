@@ -1,0 +1,1 @@
+../tally/schema.py
