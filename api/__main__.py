@@ -6,11 +6,13 @@ import gc
 import json
 import logging
 import os
+import socket
 import sys
 from collections.abc import Sequence
 
 from api.app import contract, create_app
-from api.listener import ListenError, allow_many_connections, listen, make_server, stop_with_success, url
+from api.listener import ListenError, allow_many_connections, bind, listen, make_server, stop_with_success, url
+from api.processes import keep_serving
 from shared.ledger.connection import AsyncLedger, connect_async
 from shared.log import configure_logging
 from shared.model import ModelError, ModelSchema, read_schemas
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     try:
-        settings = load_settings(api_host=options.host, api_port=options.port)
+        settings = load_settings(api_host=options.host, api_port=options.port, api_processes=options.processes)
         schemas = read_schemas(settings.models)
         if options.openapi:
             print(json.dumps(contract(settings, schemas), indent=2, ensure_ascii=False))
@@ -43,11 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop_with_success()
     allow_many_connections()
     configure_logging(settings.log_level, process="api")
-    for name in unknown_variables(dict(os.environ)):
-        log.warning("%s is no setting of Penstock", name)
+    if options.bound is None:
+        for name in unknown_variables(dict(os.environ)):
+            log.warning("%s is no setting of Penstock", name)
     try:
         require_usable(settings.redis_url)
-        _run(settings, schemas, ledger)
+        if options.bound is None and settings.api_processes > 1:
+            with bind(settings.api_host, settings.api_port) as bound:
+                return keep_serving(settings.api_processes, bound, sys.argv[1:] if arguments is None else arguments)
+        _run(settings, schemas, ledger, options.bound)
     except (StartError, ListenError) as error:
         return _complain(str(error), CANNOT_START)
     return 0
@@ -57,6 +63,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="penstock api", description="Serve the HTTP API.")
     parser.add_argument("--host", help="address to listen on (PENSTOCK_API_HOST)")
     parser.add_argument("--port", type=int, help="port to listen on (PENSTOCK_API_PORT)")
+    parser.add_argument("--processes", type=int, help="how many processes serve on it (PENSTOCK_API_PROCESSES)")
+    parser.add_argument("--bound", type=int, help=argparse.SUPPRESS)  # the socket of one of them: see api.processes
     parser.add_argument(
         "--openapi", action="store_true", help="print the OpenAPI document of what would be served, and end; no Redis"
     )
@@ -72,12 +80,15 @@ def _connect(redis_url: str) -> AsyncLedger:
         raise SettingsError(f"PENSTOCK_REDIS_URL: {redacted(redis_url)} is no URL of a Redis") from None
 
 
-def _run(settings: Settings, schemas: dict[str, ModelSchema], ledger: AsyncLedger) -> None:
+def _run(settings: Settings, schemas: dict[str, ModelSchema], ledger: AsyncLedger, bound: int | None) -> None:
     app = create_app(settings, schemas, ledger)
-    server = make_server(app, app.state.changes.leave, settings.request_seconds)
-    listener = listen(settings.api_host, settings.api_port)
+    server = make_server(app.serve, app.leave, settings.request_seconds)
+    if bound is None:
+        listener = listen(settings.api_host, settings.api_port)
+        log.info("listening on %s", url(listener))
+    else:
+        listener = socket.socket(fileno=bound)  # the server listens when it can serve
     _collect_seldom()
-    log.info("listening on %s", url(listener))
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
 

@@ -1,7 +1,8 @@
 """The application: endpoints, error table and OpenAPI document put together. Nothing connects before a request does."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from api.changes import Changes
 from api.courier import Courier
 from api.docs import docs_routes
 from api.door import Door
 from api.envelope import BodyLimit, Envelope
+from api.lane import Fork, Lane
 from api.ledger import BoundedLedger
 from api.openapi import openapi
 from api.pace import Pace
@@ -28,7 +31,16 @@ from shared.model import ModelSchema
 from shared.settings import Settings
 
 
-def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: AsyncLedger) -> FastAPI:
+@dataclass(frozen=True, slots=True)
+class App:
+    """What a server serves, and what it calls when it begins to stop."""
+
+    serve: ASGIApp
+    framework: FastAPI
+    leave: Callable[[], None]
+
+
+def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: AsyncLedger) -> App:
     """Return the application that serves `schemas` (at least one; the first is the default) from `ledger`.
 
     The endpoints are plain routes and the OpenAPI document is written by api.openapi: FastAPI's own would parse and
@@ -37,16 +49,17 @@ def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: A
     served, bounded, changes = ServedModels(schemas), BoundedLedger(ledger), Changes(ledger)
     courier = Courier(bounded, settings.callback_rules, settings.callback_secret, settings.callback_retry_seconds)
     tasks = TaskEndpoints(bounded, changes, served, settings)
-    app = FastAPI(
+    layers = [
+        Middleware(Envelope),
+        Middleware(Door, keys=settings.keys),
+        Middleware(Pace, ledger=bounded, rate=Rate(*settings.rate) if settings.rate else None),
+        Middleware(BodyLimit, limit=settings.max_body_bytes),
+    ]
+    framework = FastAPI(
         title="Penstock",
         version=version(),
         routes=[*tasks.routes(), *StateEndpoints(bounded, served).routes(), *docs_routes("Penstock")],
-        middleware=[
-            Middleware(Envelope),
-            Middleware(Door, keys=settings.keys),
-            Middleware(Pace, ledger=bounded, rate=Rate(*settings.rate) if settings.rate else None),
-            Middleware(BodyLimit, limit=settings.max_body_bytes),
-        ],
+        middleware=layers,
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception},
         lifespan=_background(bounded, changes, courier),
         redirect_slashes=False,
@@ -54,8 +67,15 @@ def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: A
         redoc_url=None,
     )
     document = contract(settings, schemas)
-    app.state.changes = changes
-    app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to bring one's own
+    framework.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to bring one's own
+    lane = behind(layers, Lane(tasks.post_read_or_forget))
+    return App(Fork(lane, framework), framework, changes.leave)
+
+
+def behind(layers: Sequence[Middleware], app: ASGIApp) -> ASGIApp:
+    """Return `app` with `layers` around it, as the framework puts them around its own."""
+    for layer, arguments, named in reversed(layers):
+        app = layer(app, *arguments, **named)
     return app
 
 

@@ -1,15 +1,18 @@
 """The task document: what a client sees of a task. Pure."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from api.eta import Reason, eta_seconds, reason
-from shared.task import Callback, DeliveryState, ErrorCode, QueueView, Status, Task
+from shared.ledger.payload import is_large
+from shared.task import Callback, DeliveryState, ErrorCode, Status, Task
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NULL = b"null"
 
 
 class _Document(BaseModel):
@@ -68,6 +71,10 @@ class ListedTaskDocument(_Document):
     finished_at: AwareDatetime | None
     expires_at: AwareDatetime | None = Field(description="when the finished task is forgotten")
     attempt: int = Field(ge=0, description="how often a worker has claimed it")
+    batch_size: int | None = Field(
+        description="how many tasks its latest attempt was claimed with to be computed together, itself included; null "
+        "while queued"
+    )
     progress: ProgressDocument | None
     queue: QueueDocument | None = Field(description="only while queued")
     error: ErrorDocument | None = Field(description="only when failed")
@@ -93,8 +100,15 @@ def render(task: Task, around: tuple[bytes, bytes] | None = None) -> bytes:
 
     `around` is what `around_result` returned, if that was asked for already.
     """
+    return b"".join(render_parts(task, around))
+
+
+def render_parts(task: Task, around: tuple[bytes, bytes] | None = None) -> tuple[bytes, ...]:
+    """Return what `render` does in parts, of which a large result is one: it is not copied."""
     head, tail = around or around_result(task)
-    return b'%b,"result":%b,%b' % (head, task.result or b"null", tail)
+    if task.result is not None and is_large(len(task.result)):
+        return head + b',"result":', task.result, b"," + tail
+    return (b'%b,"result":%b,%b' % (head, task.result or NULL, tail),)
 
 
 def render_listed(task: Task) -> bytes:
@@ -103,63 +117,76 @@ def render_listed(task: Task) -> bytes:
 
 
 def around_result(task: Task) -> tuple[bytes, bytes]:
-    """Return what comes before the result in a task's document, and what comes after it."""
-    head = {
-        "task_id": task.id,
-        "model": task.model,
-        "status": task.status,
-        "created_at": instant(task.created_ms),
-        "started_at": instant(task.started_ms),
-        "finished_at": instant(task.finished_ms),
-        "expires_at": instant(task.expires_ms),
-        "attempt": task.attempt,
-        "progress": _progress(task),
-        "queue": None if task.queue is None else _queue(task.queue, task.lost),
-    }
-    tail = {"error": _error(task), "callback": _callback(task.callback), "links": links(task)}
-    return _json(head)[:-1], _json(tail)[1:]
+    """Return what comes before the result in a task's document, and what comes after it.
+
+    Written by hand, since every answer has it: only what may have any text in it goes through a JSON writer.
+    """
+    head = (
+        f'{{"task_id":"{task.id}","model":"{task.model}","status":"{task.status.value}"'
+        f',"created_at":{_instant(task.created_ms)},"started_at":{_instant(task.started_ms)}'
+        f',"finished_at":{_instant(task.finished_ms)},"expires_at":{_instant(task.expires_ms)}'
+        f',"attempt":{task.attempt},"batch_size":{"null" if task.batch is None else task.batch}'
+    )
+    tail = f'"links":{links(task.id, is_final=task.is_final)}}}'
+    return (
+        b'%b,"progress":%b,"queue":%b' % (head.encode(), _progress(task), _queue(task)),
+        b'"error":%b,"callback":%b,%b' % (_error(task), _callback(task.callback), tail.encode()),
+    )
 
 
 def instant(ms: int | None) -> str | None:
     """Return milliseconds since the epoch as RFC 3339 in UTC, to the millisecond."""
     if ms is None:
         return None
-    # Not fromtimestamp(ms / 1000): a float a hair below the millisecond would be cut to the one before.
-    moment = EPOCH + timedelta(milliseconds=ms)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, rest = divmod(ms, 1000)  # not a float: one a hair below the millisecond would be cut to the one before
+    return f"{_second(seconds)}.{rest:03d}Z"
 
 
-def links(task: Task) -> dict[str, str | None]:
-    """Return the paths of what can be done with `task`."""
-    here = f"/task/{task.id}"
-    return {"self": here, "events": f"{here}/events", "cancel": None if task.is_final else f"{here}/cancel"}
+def links(id: str, *, is_final: bool) -> str:
+    """Return the paths of what can be done with a task, as JSON."""
+    cancel = "null" if is_final else f'"/task/{id}/cancel"'
+    return f'{{"self":"/task/{id}","events":"/task/{id}/events","cancel":{cancel}}}'
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    """Return a second of the clock; the same ones are told again and again."""
+    return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _instant(ms: int | None) -> str:
+    return "null" if ms is None else f'"{instant(ms)}"'
 
 
 def _json(part: dict[str, Any]) -> bytes:
     return to_json(part, inf_nan_mode="null")  # a model may report a progress of NaN; JSON has no word for it
 
 
-def _progress(task: Task) -> dict[str, Any] | None:
+def _progress(task: Task) -> bytes:
     if task.progress is None:
-        return None
-    return {"fraction": task.progress.fraction, "message": task.progress.message}
+        return NULL
+    return _json({"fraction": task.progress.fraction, "message": task.progress.message})
 
 
-def _queue(queue: QueueView, lost: int) -> dict[str, Any]:
-    return {"position": queue.position, "eta_seconds": eta_seconds(queue), "reason": reason(queue, lost)}
+def _queue(task: Task) -> bytes:
+    if (queue := task.queue) is None:
+        return NULL
+    return _json({"position": queue.position, "eta_seconds": eta_seconds(queue), "reason": reason(queue, task.lost)})
 
 
-def _callback(callback: Callback | None) -> dict[str, Any] | None:
+def _callback(callback: Callback | None) -> bytes:
     if callback is None:
-        return None
-    return {
-        "url": callback.url,
-        "state": callback.state,
-        "attempts": callback.attempts,
-        "next_attempt_at": instant(callback.next_ms),
-        "answer": callback.answer,
-    }
+        return NULL
+    return _json(
+        {
+            "url": callback.url,
+            "state": callback.state,
+            "attempts": callback.attempts,
+            "next_attempt_at": instant(callback.next_ms),
+            "answer": callback.answer,
+        }
+    )
 
 
-def _error(task: Task) -> dict[str, Any] | None:
-    return None if task.error is None else {"code": task.error.code, "message": task.error.message}
+def _error(task: Task) -> bytes:
+    return NULL if task.error is None else _json({"code": task.error.code, "message": task.error.message})

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from uuid import uuid4
+from secrets import token_hex
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -86,7 +86,7 @@ class BodyLimit:
 def request_id(scope: Scope) -> bytes:
     """Return the client's X-Request-ID if it is fit for a log and a header, else a new one."""
     given = _header(scope, b"x-request-id")
-    return given if given is not None and REQUEST_ID.fullmatch(given) else uuid4().hex.encode()
+    return given if given is not None and REQUEST_ID.fullmatch(given) else token_hex(16).encode()
 
 
 def marks(id: bytes) -> tuple[tuple[bytes, bytes], ...]:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticSerializationError
 
 from api.problems import BAD_HEADER, Problem
 from shared.ledger.records import Key
+from shared.model import json_of
 
 HEADER = "Idempotency-Key"
 LONGEST_KEY = 255
@@ -50,7 +51,7 @@ def make_key(key: str, model: str, input: BaseModel, body: bytes, options: Mappi
 
 def _canonical(input: BaseModel, body: bytes) -> bytes:
     try:
-        return input.model_dump_json().encode()
+        return json_of(input)
     except (PydanticSerializationError, UnicodeError):  # an Input may have types that it reads and cannot write
         return body
 
@@ -58,5 +59,6 @@ def _canonical(input: BaseModel, body: bytes) -> bytes:
 def _digest(*parts: bytes) -> str:
     found = hashlib.sha256()
     for part in parts:
-        found.update(len(part).to_bytes(8, "big") + part)
+        found.update(len(part).to_bytes(8, "big"))
+        found.update(part)
     return found.hexdigest()

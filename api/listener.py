@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from api.protocol import timed
 
@@ -41,6 +41,21 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         ListenError: the port is taken or forbidden, or this machine has no such address.
     """
+    listener = bind(host, port)
+    try:
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ListenError(_complaint(error, host, port)) from error
+    return listener
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that has an address, and on which nobody listens yet.
+
+    Raises:
+        ListenError: the port is taken or forbidden, or this machine has no such address.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -51,7 +66,6 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise ListenError(_complaint(error, host, port)) from error
@@ -78,7 +92,7 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def make_server(app: FastAPI, on_stop: Callable[[], None], request_seconds: float) -> Server:
+def make_server(app: ASGIApp, on_stop: Callable[[], None], request_seconds: float) -> Server:
     """Return the server of `app`; its logs go where the process's go. `on_stop` is called when it begins to stop.
 
     `request_seconds` is how long it waits for clients who are slow to send: see Protocol.

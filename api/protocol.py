@@ -25,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from api.envelope import marks, request_id
 from api.problems import Problem, head_too_large, malformed, response, too_slow
 from api.reader import Reader
+from api.writer import Writer
 
 HEAD_BYTES = 64 * 1024
 PACE = 1024  # bytes a second; the poorest mobile line has four times that
@@ -95,6 +96,7 @@ class Protocol(HttpToolsProtocol):
         if self._is_upgrade:
             return  # it is read again, without
         super().on_headers_complete()
+        self.cycle.transport = Writer(self.transport, self.loop)  # type: ignore[assignment]  # what a cycle uses of it
         self.headers = []  # what follows are trailers
         self._begin(BODY)
 

@@ -10,6 +10,7 @@ from collections import deque
 
 from api.ledger import BoundedLedger
 from shared.ledger import calls
+from shared.ledger.outlooks import Outlooks
 from shared.task import Missing, Task
 
 AT_ONCE = 50  # a few milliseconds of the server's time
@@ -19,9 +20,10 @@ Reading = asyncio.Future[Task | Missing]
 class Readings:
     """Reads tasks, many at a time."""
 
-    def __init__(self, ledger: BoundedLedger, retention_ms: int) -> None:
+    def __init__(self, ledger: BoundedLedger, retention_ms: int, outlooks: Outlooks) -> None:
         self._ledger = ledger
         self._retention_ms = retention_ms
+        self._outlooks = outlooks
         self._asked: deque[tuple[str, str, Reading]] = deque()
         self._reader: asyncio.Task[None] | None = None
 
@@ -43,7 +45,7 @@ class Readings:
     async def _read_some(self) -> None:
         some = [self._asked.popleft() for _ in range(min(AT_ONCE, len(self._asked)))]
         try:
-            call = calls.read_each([(id, owner) for id, owner, _ in some], self._retention_ms)
+            call = calls.read_each([(id, owner) for id, owner, _ in some], self._retention_ms, self._outlooks)
             tasks = await self._ledger.run(call)
         except Exception as error:  # noqa: BLE001 (it is theirs who asked)
             for _, _, reading in some:

@@ -1,13 +1,14 @@
 """The served models as the API sees them: which there are, what each accepts, and the document of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import median_low
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from api.problems import UNKNOWN_MODEL, Problem
 from api.submission import Validate
-from shared.ledger.records import ModelCensus
+from shared.ledger.records import ChildMemory, ModelCensus
 from shared.model import ModelSchema
 
 
@@ -23,6 +24,16 @@ class DepthDocument(BaseModel):
 
     queued: int
     running: int
+
+
+class MemoryDocument(BaseModel):
+    """What a child of the workers that have loaded a model takes, with every other model of its worker."""
+
+    children: int = Field(description="how many children were measured; the figures are their medians")
+    pss_bytes_per_child: int = Field(
+        description="what a child has to itself, and its share of what it shares with its worker's other processes"
+    )
+    private_bytes_per_child: int = Field(description="what a child has to itself: what one more would take")
 
 
 class ModelLinks(BaseModel):
@@ -44,7 +55,15 @@ class ModelDocument(BaseModel):
     queue: DepthDocument
     workers: int = Field(description="live workers that have loaded it")
     slots: int = Field(description="how many of its tasks can run at once")
-    typical_run_seconds: float | None = Field(description="median of its latest successes; null before the first")
+    typical_run_seconds: float | None = Field(
+        description="median of its latest successes, of one in a batch its share of the time; null before the first"
+    )
+    mean_batch_size: float | None = Field(
+        description="how many tasks were computed together, in the mean of the latest times; null unless it batches"
+    )
+    memory: MemoryDocument | None = Field(
+        description="of its workers' children, as measured last; null before that, and where none runs on Linux"
+    )
     links: ModelLinks
 
 
@@ -84,8 +103,20 @@ class ServedModels:
             "workers": census.workers,
             "slots": census.slots,
             "typical_run_seconds": None if typical is None else typical / 1000,
+            "mean_batch_size": census.mean_batch,
+            "memory": _memory(census.memory),
             "links": {"submit": f"/task/{name}"},
         }
+
+
+def _memory(children: Sequence[ChildMemory]) -> dict[str, int] | None:
+    if not children:
+        return None
+    return {
+        "children": len(children),
+        "pss_bytes_per_child": median_low(child.pss for child in children),
+        "private_bytes_per_child": median_low(child.private for child in children),
+    }
 
 
 def _constant(schema: ModelSchema, default: bool) -> dict[str, Any]:

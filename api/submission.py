@@ -7,8 +7,12 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from api.problems import BROKEN_JSON, UNSUPPORTED_MEDIA_TYPE, Problem, invalid, invalid_body
+from shared.model import read_json
 from shared.outward import ForbiddenError, Rule, check_url
 
+# What may be one of the words that pydantic takes for numbers: it begins the body, or follows what a value may follow.
+# A pattern each, since a search for a fixed word is ten times as fast as one for either.
+SUSPECTS = [re.compile(rb"%b(?<![^ \t\r\n:\[,-]%b)" % (word, word)) for word in (b"NaN", b"Infinity")]
 # No word of JSON has one of these letters, so they stand in a text or where NaN and Infinity do. It never goes back.
 NO_NUMBER = re.compile(rb'(?:[^"NI]++|"(?:[^"\\]++|\\.)*+")*+[NI]', re.DOTALL)
 Validate = Callable[[bytes], BaseModel]  # an Input's model_validate_json
@@ -22,11 +26,12 @@ async def read_body(request: Request, validate: Validate) -> tuple[bytes, BaseMo
     """
     _require_json(request)
     body = await request.body()
-    if not body.strip():
+    if not body or body.isspace():
         raise Problem(BROKEN_JSON, "The body is empty; send the model's input as JSON, at least {}.")
-    _require_numbers(body)
+    if has_no_number(body):
+        raise Problem(BROKEN_JSON, "Invalid JSON: NaN and Infinity are no numbers of it.")
     try:
-        return body, validate(body)
+        return body, read_json(validate, body)
     except ValidationError as error:
         raise invalid_body(error) from None  # its text quotes the input, which no log needs
 
@@ -47,14 +52,14 @@ def require_fetchable(input: BaseModel, fields: Sequence[str], rules: Sequence[R
             raise invalid([{"loc": ["body", name], "msg": f"Not allowed: {error}", "type": "url_forbidden"}]) from None
 
 
-def _require_numbers(body: bytes) -> None:
-    """Refuse NaN and Infinity: JSON has no words for them, and pydantic reads them unless all of an Input forbids it.
+def has_no_number(body: bytes) -> bool:
+    """Tell of NaN and Infinity: JSON has no words for them, and pydantic reads them unless all of an Input forbids it.
 
-    Looking for the words costs half a microsecond, and 20 ms with 16 MiB; only where one is found, be it in a text,
-    the body is gone through, which takes 0.4 s at worst and makes no objects.
+    Looking for the words costs half a microsecond, and 20 ms with 16 MiB. Only where one is found that could be a
+    value (base64 has every word of three letters in it), be it in a text, the body is gone through, which takes 0.4 s
+    at worst and makes no objects.
     """
-    if (b"NaN" in body or b"Infinity" in body) and NO_NUMBER.match(body):
-        raise Problem(BROKEN_JSON, "Invalid JSON: NaN and Infinity are no numbers of it.")
+    return any(suspect.search(body) for suspect in SUSPECTS) and NO_NUMBER.match(body) is not None
 
 
 def _require_json(request: Request) -> None:

@@ -1,45 +1,40 @@
 """The endpoints under /task. One request is one step of the ledger, unless it waits."""
 
-import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
+from dataclasses import replace
 from functools import partial
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from fastapi.sse import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from api.changes import Changes
-from api.conditions import cache_control, etag, is_known
+from api.answering import answer, conditional, waited
+from api.changes import Changes, Told, Watch
+from api.conditions import etag
 from api.document import around_result, render, render_listed
 from api.door import OWNER
-from api.eta import retry_after, retry_after_refusal
+from api.findings import known, location, parse_id, refused
 from api.idempotency import HEADER, make_key, read_key
 from api.ledger import BoundedLedger
 from api.options import NO_OPTIONS, Listing, Options, Reading, read_options, read_query
-from api.preferences import applied, granted, preferred_wait
+from api.preferences import granted, preferred_wait
 from api.problems import (
     KEY_REUSED,
     NOT_RETRYABLE,
-    OWNER_FULL,
-    QUEUE_FULL,
     TASK_FINISHED,
-    TASK_GONE,
-    UNKNOWN_TASK,
     Problem,
-    invalid,
 )
 from api.readings import Readings
 from api.served import ServedModels
 from api.submission import read_body, require_fetchable
 from api.waiting import stream, until_final
 from shared.ledger import calls
-from shared.ledger.records import Admission, Full, KeyReused, Refusal, Replay, Submission
+from shared.ledger.outlooks import Outlooks
+from shared.ledger.records import Admission, KeyReused, Refusal, Replay, Submission
 from shared.settings import Settings
 from shared.task import Missing, Status, Task
-
-VARY = "Authorization, X-API-Key, Prefer"  # what a document depends on beside its path
 
 
 class TaskEndpoints:
@@ -48,7 +43,8 @@ class TaskEndpoints:
     def __init__(self, ledger: BoundedLedger, changes: Changes, served: ServedModels, settings: Settings) -> None:
         self._ledger = ledger
         self._changes = changes
-        self._readings = Readings(ledger, settings.retention_ms)
+        self._outlooks = Outlooks()
+        self._readings = Readings(ledger, settings.retention_ms, self._outlooks)
         self._served = served
         self._retention_ms = settings.retention_ms
         self._callback_rules = settings.callback_rules
@@ -92,7 +88,7 @@ class TaskEndpoints:
         task = known(id, await self._ledger.run(call))
         if task.status is not Status.CANCELED:
             raise Problem(TASK_FINISHED, f"Task {id} has {task.status}, so it cannot be canceled.")
-        return answer(task, {"Content-Location": path(id)})
+        return answer(task, {b"content-location": location(id)})
 
     async def retry(self, request: Request) -> Response:
         """POST /task/{task_id}/retry: have a task that failed or was canceled queued again."""
@@ -104,7 +100,7 @@ class TaskEndpoints:
         task = known(id, found.task)
         if not found.accepted:
             raise Problem(NOT_RETRYABLE, f"Task {id} is {task.status}; only a failed or canceled one is retried.")
-        return answer(task, {"Location": path(id), "Content-Location": path(id)}, status=202)
+        return answer(task, {b"location": location(id), b"content-location": location(id)}, status=202)
 
     async def events(self, request: Request) -> Response:
         """GET /task/{task_id}/events: the task's document now and at every change, as server-sent events."""
@@ -113,7 +109,7 @@ class TaskEndpoints:
         seen = request.headers.get("last-event-id")
         if task.is_final and seen == event_id(task):
             return Response(status_code=204)  # tells a browser not to come again
-        read = partial(self._readings.get, id, owner)
+        read = partial(self._read_whole, id, owner)
         events = stream(self._changes, id, read, shown, seen)
         return EventSourceResponse(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
@@ -137,45 +133,71 @@ class TaskEndpoints:
             callback=options.callback_url,
             key=make_key(key, model, input, body, options.of_the_task()) if key else None,
         )
-        found = await self._ledger.run(calls.submit(submission, self._admission, self._retention_ms))
+        del input  # as large as the body, if not larger, and the ledger may take a while
+        seconds = self._wanted_wait(request, options)
+        if seconds is None:
+            task, headers = await self._accept(submission)
+            return answer(await self._whole(task), headers, status=202)
+        return await self._submit_and_wait(submission, request, seconds)
+
+    async def _submit_and_wait(self, submission: Submission, request: Request, seconds: float) -> Response:
+        # Watched before it is submitted, so it need not be read again to see what happened in between.
+        async with self._changes.watching(submission.id) as watch:
+            ended = watch.ended
+            task, headers = await self._accept(submission)
+            watched = (watch, ended) if task.id == submission.id else None  # else it came with the same key before
+            try:
+                later = await self._whole(await self._until_final(task, request, seconds, watched))
+            except Problem:  # Redis is away now; that the task was accepted is certain
+                if task.left_out:
+                    raise  # it came with the same key before, and its result is not known here
+                later = task
+        return answer(later, headers | waited(seconds), status=200 if later.is_final else 202)
+
+    async def _accept(self, submission: Submission) -> tuple[Task, dict[bytes, bytes]]:
+        """Return the task that was accepted, now or with the same key before, and the headers that say so.
+
+        Raises:
+            Problem: queue-full, owner-full, key-reused; or the task that had come with the key is gone.
+        """
+        found = await self._ledger.run(calls.submit(submission, self._admission, self._retention_ms, self._outlooks))
         if isinstance(found, Refusal):
             raise refused(found)
         if isinstance(found, KeyReused):
             raise Problem(KEY_REUSED, "A key stands for one request; take another key for another one.")
-        seconds = self._wanted_wait(request, options)
         if isinstance(found, Replay):
-            replayed = {"Idempotency-Replayed": "true"}
-            return await self._accepted(known(found.id, found.task), replayed, seconds, request)
-        return await self._accepted(found, {}, seconds, request)
-
-    async def _accepted(self, task: Task, headers: dict[str, str], seconds: float | None, request: Request) -> Response:
-        headers["Location"] = path(task.id)
-        if seconds is None:
-            return answer(task, headers, status=202)
-        try:
-            later = await self._until_final(task, request, seconds)
-        except Problem:  # Redis is away now; that the task was accepted is certain
-            later = task
-        headers |= waited(seconds)
-        return answer(later, headers, status=200 if later.is_final else 202)
+            replayed = {b"idempotency-replayed": b"true", b"location": location(found.id)}
+            return known(found.id, found.task), replayed
+        return found, {b"location": location(found.id)}
 
     async def _read(self, id: str, request: Request) -> Response:
         query = request.scope["query_string"]
         options = read_query(Reading, request.query_params.multi_items()) if query else None
         seconds = self._wanted_wait(request, options)
         task = known(id, await self._get(id, request.scope[OWNER]))
-        headers: dict[str, str] = {}
+        headers: dict[bytes, bytes] = {}
         if seconds is not None:
             task = await self._until_final(task, request, seconds)
             headers = waited(seconds)
-        return conditional(task, headers, request)
+        return await conditional(task, headers, request, self._whole)
 
-    async def _until_final(self, task: Task, request: Request, seconds: float) -> Task:
+    async def _until_final(
+        self, task: Task, request: Request, seconds: float, watched: tuple[Watch, Told] | None = None
+    ) -> Task:
+        """Return the task once it is final, or as it is after `seconds`.
+
+        `watched` has a future of its end that was taken before `task` was read.
+        """
         if task.is_final:
             return task
-        id, owner = task.id, request.scope[OWNER]
-        read = partial(self._readings.get, id, owner)
-        return known(id, await until_final(self._changes, request, id, read, seconds))
+        read = partial(self._readings.get, task.id, request.scope[OWNER])
+        if watched is not None:
+            watch, ended = watched
+            later = await until_final(self._changes, request, watch, read, seconds, known=(task, ended))
+        else:
+            async with self._changes.watching(task.id) as watch:
+                later = await until_final(self._changes, request, watch, read, seconds)
+        return known(task.id, later)
 
     async def _list(self, request: Request) -> Response:
         asked = read_query(Listing, request.query_params.multi_items())
@@ -205,41 +227,23 @@ class TaskEndpoints:
             asked = preferred_wait(request.headers.getlist("prefer"))
         return None if asked is None else granted(asked, self._longest_wait)
 
+    async def _read_whole(self, id: str, owner: str) -> Task | Missing:
+        found = await self._readings.get(id, owner)
+        return found if isinstance(found, Missing) else await self._whole(found)
+
+    async def _whole(self, task: Task) -> Task:
+        """Return `task` with the result that was left out, if it was.
+
+        Raises:
+            Problem: ledger-unavailable; or task-gone, since a moment ago.
+        """
+        if not task.left_out:
+            return task
+        result = await self._ledger.run(calls.result(task))
+        return known(task.id, Missing.GONE if result is None else replace(task, result=result, left_out=0))
+
     def _get(self, id: str, owner: str) -> Awaitable[Task | Missing]:
-        return self._ledger.run(calls.read(id, owner, self._retention_ms))
-
-
-def answer(task: Task, headers: Mapping[str, str], *, status: int = 200) -> Response:
-    """Return the document of `task` as the answer to what was done to it, with when to ask again."""
-    all_headers = {"Cache-Control": "no-store", **ask_again(task), **headers}
-    return Response(render(task), status, all_headers, "application/json")
-
-
-def conditional(task: Task, headers: Mapping[str, str], request: Request) -> Response:
-    """Return the document of `task`, or that the client has it already."""
-    around = around_result(task)
-    tag = etag(around)
-    all_headers = {
-        "Cache-Control": cache_control(task, time.time_ns() // 1_000_000),
-        "ETag": tag,
-        "Vary": VARY,
-        **ask_again(task),
-        **headers,
-    }
-    if is_known(request.headers.getlist("if-none-match"), tag):
-        return Response(status_code=304, headers=all_headers)
-    return Response(render(task, around), 200, all_headers, "application/json")
-
-
-def waited(seconds: float) -> dict[str, str]:
-    """Return the headers of an answer to a request that was let wait."""
-    return {"Preference-Applied": applied(seconds), "Vary": VARY}
-
-
-def ask_again(task: Task) -> dict[str, str]:
-    """Return the header that says when to ask again; none once the task is final."""
-    seconds = retry_after(task)
-    return {} if seconds is None else {"Retry-After": str(seconds)}
+        return self._ledger.run(calls.read(id, owner, self._retention_ms, self._outlooks))
 
 
 def event_id(task: Task) -> str:
@@ -251,42 +255,3 @@ def shown(task: Task) -> tuple[bytes, str]:
     """Return the document of `task`, and the id of the event that has it."""
     around = around_result(task)
     return render(task, around), etag(around).strip('"')
-
-
-def path(id: str) -> str:
-    """Return a task's path."""
-    return f"/task/{id}"
-
-
-def parse_id(text: str) -> str:
-    """Return a task's id in the one spelling the ledger knows.
-
-    Raises:
-        Problem: invalid-input; it is no UUID.
-    """
-    try:
-        return str(UUID(text))
-    except ValueError:
-        complaint = {"loc": ["path", "task_id"], "msg": "A task's id is a UUID", "type": "uuid_parsing"}
-        raise invalid([complaint]) from None
-
-
-def refused(refusal: Refusal) -> Problem:
-    """Return the answer to a submit that was not accepted: 503 if the queue is full, 429 if its owner's share is."""
-    headers = {"Retry-After": str(retry_after_refusal(refusal.ms_per_claim))}
-    if refusal.full is Full.OWNER:
-        return Problem(OWNER_FULL, f"{refusal.queued} of your tasks are queued already.", headers=headers)
-    return Problem(QUEUE_FULL, f"{refusal.queued} tasks of this model are queued already.", headers=headers)
-
-
-def known(id: str, task: Task | Missing) -> Task:
-    """Return the task that was found.
-
-    Raises:
-        Problem: unknown-task or task-gone.
-    """
-    if task is Missing.GONE:
-        raise Problem(TASK_GONE, f"Task {id} finished or was deleted, and is no longer kept.")
-    if task is Missing.UNKNOWN:
-        raise Problem(UNKNOWN_TASK, f"No task {id} was accepted here, or it was forgotten long ago.")
-    return task

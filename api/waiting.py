@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.requests import Request
 
-from api.changes import Changes
+from api.changes import Changes, Told, Watch
 from api.problems import Problem
 from shared.task import Missing, Task
 
@@ -17,25 +17,39 @@ Read = Callable[[], Awaitable[Task | Missing]]
 Render = Callable[[Task], tuple[bytes, str]]  # a document, and its tag
 
 
-async def until_final(changes: Changes, request: Request, id: str, read: Read, seconds: float) -> Task | Missing:
-    """Return the task once it is final, after `seconds`, or when it makes no sense to wait any longer.
+async def until_final(
+    changes: Changes,
+    request: Request,
+    watch: Watch,
+    read: Read,
+    seconds: float,
+    *,
+    known: tuple[Task, Told] | None = None,
+) -> Task | Missing:
+    """Return the watched task once it is final, after `seconds`, or when it makes no sense to wait any longer.
 
-    That is when the client has gone away, or this process is to end.
+    That is when the client has gone away, or this process is to end. `known` is the task as it was after a future of
+    its end had been taken, if it is known.
 
     Raises:
         Problem: ledger-unavailable.
     """
     clock = asyncio.get_running_loop().time
     until = clock() + seconds
-    async with changes.watching(id) as watch, _in_background(_disconnected(request)) as disconnected:
+    async with _in_background(_disconnected(request)) as disconnected:
         while True:
-            ended = watch.ended  # taken before the reading: what changes after it is not missed
-            task = await watch.read(read)
+            task, ended = known or await _taken(watch, read)
+            known = None
             if isinstance(task, Missing) or task.is_final or changes.closing or disconnected.done():
                 return task
             if (left := until - clock()) <= 0:
                 return await read()  # its place in the queue may be another by now
             await asyncio.wait({ended, disconnected}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _taken(watch: Watch, read: Read) -> tuple[Task | Missing, Told]:
+    ended = watch.ended  # taken before the reading: what changes after it is not missed
+    return await watch.read(read), ended
 
 
 async def stream(

@@ -13,15 +13,15 @@ from rich.console import Console
 
 from cli.client import Client, ClientError, Document
 from cli.document import InputError, read_input, render
-from cli.parts import environment, module_command, options
 from cli.progress import progress_bar
-from cli.restart import EX_USAGE
-from cli.supervisor import KILLED_BY_USER
 from cli.up import up as run_up
 from cli.voice import complain, say
 from cli.waiting import exit_code, wait
 from shared.keys import NAME, KeyLine, callback_secret, digest, new_key
 from shared.settings import Settings, SettingsError, load_settings
+from shared.supervision.parts import environment, module_command, options
+from shared.supervision.restart import EX_USAGE
+from shared.supervision.supervisor import KILLED_BY_USER
 
 app = typer.Typer(
     help="Puts a Python model behind a durable queue. Settings are environment variables named PENSTOCK_*.",
@@ -35,6 +35,9 @@ app.add_typer(keys, name="keys", rich_help_panel=RUN)
 
 Host = Annotated[str | None, typer.Option(help="Address to serve; PENSTOCK_API_HOST.")]
 Port = Annotated[int | None, typer.Option(help="Port to serve, 0 for any that is free; PENSTOCK_API_PORT.")]
+Processes = Annotated[
+    int | None, typer.Option(min=1, help="How many processes serve on that address; PENSTOCK_API_PROCESSES.")
+]
 Concurrency = Annotated[int | None, typer.Option(help="Children of the worker; PENSTOCK_CONCURRENCY.")]
 Url = Annotated[str, typer.Option(envvar="PENSTOCK_URL", help="Where the API is; a key comes from PENSTOCK_API_KEY.")]
 Timeout = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Give up waiting after this long.")]
@@ -82,16 +85,17 @@ def up(
 def api(
     host: Host = None,
     port: Port = None,
+    processes: Processes = None,
     openapi: Annotated[
         bool, typer.Option("--openapi", help="Print the OpenAPI document of what would be served, and end.")
     ] = False,
 ) -> None:
     """Run the API only, against the ledger that PENSTOCK_REDIS_URL names."""
-    settings = _settings(api_host=host, api_port=port)
+    settings = _settings(api_host=host, api_port=port, api_processes=processes)
     if openapi:
         _become("api", ["--openapi"])
     _require_ledger(settings)
-    _become("api", options(host=host, port=port))
+    _become("api", options(host=host, port=port, processes=processes))
 
 
 @app.command(rich_help_panel=RUN)

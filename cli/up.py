@@ -11,15 +11,15 @@ import httpx2
 from cli import banner, embedded, readiness
 from cli.address import AddressError, free_port, local_url
 from cli.lock import DataDirInUse, DataDirLock
-from cli.parts import PARTS, Parts, environment
-from cli.program import Program
-from cli.restart import EX_USAGE
-from cli.signals import Signals
-from cli.supervisor import KILLED_BY_USER, Stop, Supervisor
 from cli.voice import complain, say
 from shared.model import ModelError, ModelSchema, read_schemas
 from shared.settings import Settings
 from shared.start import StartError, require_usable
+from shared.supervision.parts import PARTS, Parts, environment
+from shared.supervision.program import Program
+from shared.supervision.restart import EX_USAGE
+from shared.supervision.signals import Signals
+from shared.supervision.supervisor import KILLED_BY_USER, Stop, Supervisor
 
 API_STOP_SECONDS = 10.0
 AFTER_DRAIN_SECONDS = 10.0  # what a worker may take beyond its drain before it is killed

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cli.client import Client, Document, Reply, UnavailableError
-from cli.restart import backoff
+from shared.supervision.restart import backoff
 from shared.task import FINAL, Status
 
 SHORTEST_PAUSE_SECONDS = 0.1

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     ] = tuple(SHIPPED_MODELS / name for name in DEFAULT_MODELS)
     api_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     api_port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    api_processes: Annotated[int, Field(ge=1, le=256, description="processes that serve the API on that address")] = 1
     auth: Annotated[
         Literal["loopback", "off"],
         Field(

@@ -80,8 +80,12 @@ class Process:
     def pid(self) -> int:
         return self.popen.pid
 
+    @property
+    def log_file(self) -> Path:
+        return Path(self._log.name)
+
     def logs(self) -> str:
-        return Path(self._log.name).read_text()
+        return self.log_file.read_text()
 
     def events(self) -> list[dict[str, Any]]:
         """The log as it was written: a JSON object a line, except what Celery prints past it."""

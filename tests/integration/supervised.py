@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from cli.parts import environment
+from shared.supervision.parts import environment
 
 READY_SECONDS = 60.0
 
@@ -21,7 +21,7 @@ STAND_INS = {
     "up.py": """
 import sys
 from pathlib import Path
-from cli.parts import Parts
+from shared.supervision.parts import Parts
 from cli.up import up
 from shared.settings import load_settings
 

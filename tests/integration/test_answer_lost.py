@@ -77,7 +77,8 @@ def lose_the_answer(address: Address, points: Path, point: str) -> str:
     assert address.lives[-1].wait() == -signal.SIGKILL
     (death,) = (json.loads(line) for line in (points / STRUCK).read_text().splitlines())
     assert death["point"] == point
-    return str(death["subject"])
+    (subject,) = death["subjects"]
+    return str(subject)
 
 
 def listed(http: httpx2.Client) -> list[str]:

@@ -59,6 +59,23 @@ def test_the_loop_fails_if_the_server_hangs_up(listener: socket.socket) -> None:
         server.join(5)
 
 
+@pytest.mark.parametrize(
+    ("module", "tables"),
+    [
+        ("scripts", ["CPU of the server for each step"]),
+        ("payloads", ["one task of 1 MB", "small requests while payloads of 1 MB", "the large ones meanwhile"]),
+    ],
+)
+def test_what_looks_at_single_parts(module: str, tables: list[str], tmp_path: Path) -> None:
+    written = tmp_path / "figures.json"
+    command = [sys.executable, "-m", f"bench.{module}", "--quick", "--json", str(written)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(written.read_text())["tables"]
+    assert [each["title"].startswith(title) for each, title in zip(found, tables, strict=True)] == [True] * len(tables)
+    assert all(f"**{each['title']}**" in done.stdout for each in found)
+
+
 def test_the_whole_of_it_on_penstock(tmp_path: Path) -> None:
     written = tmp_path / "figures.json"
     command = ["-m", "bench", "--quick", "--scale", "0.1", "--only", "penstock,fastapi-redis", "--json", str(written)]

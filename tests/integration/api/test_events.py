@@ -110,7 +110,8 @@ def test_a_stream_outlives_its_subscription_or_ends_so_that_it_is_resumed(
         else:
             server.client.client_kill_filter(_type="pubsub")
             succeed(ledger, id, b"{}")
-            assert next(events).json()["status"] == "succeeded"
+            told = [event.json()["status"] for event in events if event.event == "task"]
+            assert told[-1] == "succeeded"  # a slow machine shows that it runs, before
             return
     succeed(ledger, id, b"{}")
     eventually(lambda: http.get("/readyz").status_code == 200)

@@ -1,5 +1,6 @@
 """One request is one round trip to the ledger, and none hangs when the ledger is away."""
 
+import socket
 import threading
 import time
 from typing import Any
@@ -28,6 +29,15 @@ def test_one_request_is_one_command(http: httpx2.Client, server: RedisServer) ->
         "models": ["EVALSHA"],
         "livez": [],
     }
+
+
+def test_an_answer_comes_in_one_piece(http: httpx2.Client) -> None:
+    path = submit(http)["links"]["self"]
+    with socket.create_connection((http.base_url.host, http.base_url.port), timeout=10) as connection:
+        for _ in range(200):
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            assert b"\r\ncontent-length: %d\r\n" % len(body) in head + b"\r\n"
 
 
 def test_a_frozen_server_is_503_soon_and_service_resumes(http: httpx2.Client, server: RedisServer) -> None:

@@ -8,6 +8,7 @@ import pytest
 from api.served import ModelsDocument
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
+from shared.ledger.records import ChildMemory
 from shared.settings import DEFAULT_MODELS
 from tests.integration.api.requests import HELLO, HOUR_MS, problem, submit
 
@@ -26,6 +27,18 @@ def test_models_tell_what_is_served(http: httpx2.Client, ledger: Ledger) -> None
     assert echo.typical_run_seconds is None
     assert echo.input["properties"].keys() == {"text", "times"}
     assert echo.links.submit == "/task/echo"
+
+
+def test_the_memory_of_a_child_is_the_median_of_all_that_were_measured(http: httpx2.Client, ledger: Ledger) -> None:
+    measured = [ChildMemory(300, 90), ChildMemory(100, 10), ChildMemory(900, 800)]
+    ledger.run(calls.announce("one", {"echo": 2}, HOUR_MS, measured[:2]))
+    ledger.run(calls.announce("two", {"echo": 1}, HOUR_MS, measured[2:]))
+    ledger.run(calls.announce("three", {"shape": 1}, HOUR_MS))
+
+    memory = {model["name"]: model["memory"] for model in http.get("/models").json()["models"]}
+
+    assert memory["echo"] == {"children": 3, "pss_bytes_per_child": 300, "private_bytes_per_child": 90}
+    assert memory["shape"] is None
 
 
 def test_an_unknown_model_is_404(http: httpx2.Client) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from shared.task import ErrorCode, Progress, QueueView, Status, Task, TaskError
+from shared.task import ErrorCode, Outlook, Progress, QueueView, Status, Task, TaskError
 
 ID = "6b1f4749-c617-4f5a-b9ef-9d2dfb8e69e5"
 QUEUED = Task(
@@ -20,7 +20,7 @@ QUEUED = Task(
     progress=None,
     result=None,
     error=None,
-    queue=QueueView(position=1, slots=2, workers=1, run_ms=(3000,), elapsed_ms=(1000, 2000), others=0),
+    queue=QueueView(1, Outlook(slots=2, workers=1, run_ms=(3000,), elapsed_ms=(1000, 2000), others=0)),
 )
 RUNNING = replace(
     QUEUED,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.eta import eta_seconds, reason, retry_after
-from shared.task import QueueView
+from shared.task import Outlook, QueueView
 from tests.unit.api.examples import CANCELED, FAILED, QUEUED, RUNNING, SUCCEEDED
 
 
@@ -18,7 +18,7 @@ def view(
     elapsed_ms: tuple[int, ...] = (0,),
     others: int = 0,
 ) -> QueueView:
-    return QueueView(position, slots, workers, run_ms, elapsed_ms, others)
+    return QueueView(position, Outlook(slots, workers, run_ms, elapsed_ms, others))
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 import api.ledger
-from api.ledger import BoundedLedger
+from api.ledger import LARGE_BYTES_AT_ONCE, BoundedLedger
 from api.probe import FIRST_SECONDS
 from api.problems import Problem
 from shared.ledger import calls
-from shared.ledger.calls import Call
+from shared.ledger.call import Call
 
 READ: Call[None] = Call("read", (), lambda _: None)
+LARGE: Call[None] = Call("large", (), lambda _: None, LARGE_BYTES_AT_ONCE)  # nothing large beside it
 PROBE = calls.census([])
 Answer = Callable[[], Awaitable[None]]
 
@@ -27,12 +29,13 @@ class Scripted:
 
     def __init__(self) -> None:
         self.read: Answer = answers
+        self.large: Answer = answers
         self.probe: Answer = answers
         self.asked: list[str] = []
 
     async def run(self, call: Call[Any]) -> None:
         self.asked.append(call.script)
-        await (self.probe if call.script == PROBE.script else self.read)()
+        await {PROBE.script: self.probe, LARGE.script: self.large}.get(call.script, self.read)()
 
     async def close(self) -> None:
         self.asked.append("close")
@@ -45,6 +48,11 @@ async def answers() -> None:
 async def fails() -> None:
     await asyncio.sleep(0)
     raise RedisConnectionError
+
+
+async def is_too_slow() -> None:
+    await asyncio.sleep(0)
+    raise RedisTimeoutError
 
 
 async def hangs() -> None:
@@ -80,11 +88,11 @@ def play(scene: Callable[[], Coroutine[Any, Any, None]], ledger: BoundedLedger) 
     asyncio.run(closing())
 
 
-async def refused(ledger: BoundedLedger) -> float:
+async def refused(ledger: BoundedLedger, call: Call[None] = READ) -> float:
     """Ask, which must be refused; return how long that took."""
     before = time.monotonic()
     with pytest.raises(Problem) as found:
-        await ledger.run(READ)
+        await ledger.run(call)
     assert found.value.kind.status == 503
     assert found.value.headers == {"Retry-After": "1"}
     return time.monotonic() - before
@@ -228,3 +236,115 @@ def test_closing_ends_the_probe(scripted: Scripted, ledger: BoundedLedger) -> No
     play(scene, ledger)  # which looks that no task is left
     assert time.monotonic() - before < 1
     assert scripted.asked[-1] == "close"
+
+
+def test_a_large_call_that_is_too_slow_is_nobody_elses_503(scripted: Scripted, ledger: BoundedLedger) -> None:
+    async def scene() -> None:
+        scripted.large, scripted.probe = is_too_slow, fails
+        await refused(ledger, LARGE)
+        await ledger.run(READ)
+        assert PROBE.script not in scripted.asked
+
+    play(scene, ledger)
+
+
+def test_a_large_call_that_is_cut_off_says_as_much_as_a_small_one(scripted: Scripted, ledger: BoundedLedger) -> None:
+    async def scene() -> None:
+        scripted.large = scripted.probe = fails
+        await refused(ledger, LARGE)
+        await refused(ledger)
+        assert READ.script not in scripted.asked
+
+    play(scene, ledger)
+
+
+def test_a_large_call_has_more_time(scripted: Scripted, ledger: BoundedLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.ledger, "PATIENCE_SECONDS", 0.01)
+
+    async def scene() -> None:
+        scripted.large = scripted.read = soon(0.1)
+        await asyncio.gather(ledger.run(LARGE), refused(ledger))
+
+    play(scene, ledger)
+
+
+@pytest.mark.parametrize(("answer", "is_away"), [(answers, False), (is_too_slow, True)], ids=["slow", "away"])
+def test_while_a_large_call_takes_long_a_small_one_finds_out_why(
+    scripted: Scripted, ledger: BoundedLedger, monkeypatch: pytest.MonkeyPatch, answer: Answer, is_away: bool
+) -> None:
+    monkeypatch.setattr(api.ledger, "API_ANSWER_SECONDS", 0.01)
+
+    async def scene() -> None:
+        asked = asyncio.Event()
+
+        async def is_asked() -> None:
+            asked.set()
+            await answer()
+
+        scripted.large, scripted.probe = hangs, is_asked
+        large = asyncio.create_task(ledger.run(LARGE))
+        await asked.wait()
+        await asyncio.sleep(0.01)
+        await (refused(ledger) if is_away else ledger.run(READ))
+        large.cancel()
+        await asyncio.wait([large])
+
+    play(scene, ledger)
+
+
+def test_a_large_call_that_is_quick_asks_nothing_else(
+    scripted: Scripted, ledger: BoundedLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.ledger, "API_ANSWER_SECONDS", 0.01)
+
+    async def scene() -> None:
+        await ledger.run(LARGE)
+        await asyncio.sleep(0.05)
+        assert scripted.asked == [LARGE.script]
+
+    play(scene, ledger)
+
+
+def test_large_calls_wait_for_each_other_and_small_ones_for_none(scripted: Scripted, ledger: BoundedLedger) -> None:
+    async def scene() -> None:
+        at_work, most, begun, go_on = 0, 0, asyncio.Event(), asyncio.Event()
+
+        async def work() -> None:
+            nonlocal at_work, most
+            at_work += 1
+            most = max(most, at_work)
+            begun.set()
+            await go_on.wait()
+            at_work -= 1
+
+        scripted.large = work
+        every = [asyncio.create_task(ledger.run(LARGE)) for _ in range(5)]
+        await begun.wait()
+        await ledger.run(READ)
+        assert at_work == 1
+        go_on.set()
+        await asyncio.gather(*every)
+        assert most == 1
+        assert scripted.asked.count(LARGE.script) == 5
+
+    play(scene, ledger)
+
+
+def test_a_large_call_that_waits_too_long_for_others_is_refused_alone(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.ledger, "LARGE_WAIT_SECONDS", 0.05)
+    ledger = BoundedLedger(scripted)  # type: ignore[arg-type]
+
+    async def scene() -> None:
+        scripted.large = hangs
+        first = asyncio.create_task(ledger.run(LARGE))
+        await asyncio.sleep(0)
+        await refused(ledger, LARGE)
+        await ledger.run(READ)
+        assert not first.done()
+        assert scripted.asked == [LARGE.script, READ.script]
+        first.cancel()
+        await asyncio.wait([first])
+
+    play(scene, ledger)

@@ -8,7 +8,8 @@ import pytest
 from api.ledger import BoundedLedger
 from api.problems import Problem, ledger_unavailable
 from api.readings import AT_ONCE, Readings
-from shared.ledger.calls import Call
+from shared.ledger.call import Call
+from shared.ledger.outlooks import Outlooks
 from shared.task import Missing
 
 GONE, UNKNOWN = b"gone", None
@@ -25,7 +26,7 @@ class Scripted:
         self.error: Exception | None = None
 
     async def run(self, call: Call[Any]) -> Any:
-        ids = list(map(str, call.arguments[1::2]))
+        ids = list(map(str, call.arguments[2::2]))
         self.asked.append(ids)
         self.at_work += 1
         assert self.at_work == 1
@@ -37,7 +38,7 @@ class Scripted:
 
 
 def readings(ledger: Scripted) -> Readings:
-    return Readings(cast("BoundedLedger", ledger), 1000)
+    return Readings(cast("BoundedLedger", ledger), 1000, Outlooks())
 
 
 async def read(of: Readings, ids: list[str]) -> list[Any]:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.document import TaskDocument, instant, render
-from shared.task import FINAL, ErrorCode, Progress, QueueView, Status, Task, TaskError
+from shared.task import FINAL, ErrorCode, Outlook, Progress, QueueView, Status, Task, TaskError
 from tests.unit.api.examples import EVERY, FAILED, ID, QUEUED, RUNNING, SUCCEEDED
 
 FIELDS = [
@@ -19,6 +19,7 @@ FIELDS = [
     "finished_at",
     "expires_at",
     "attempt",
+    "batch_size",
     "progress",
     "queue",
     "result",
@@ -49,6 +50,7 @@ def test_a_queued_task_tells_its_place() -> None:
         "finished_at": None,
         "expires_at": None,
         "attempt": 0,
+        "batch_size": None,
         "progress": None,
         "queue": {"position": 1, "eta_seconds": 1.0, "reason": "waiting"},
         "result": None,
@@ -96,11 +98,14 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 views = st.builds(
     QueueView,
     position=st.integers(1, 10**6),
-    slots=st.integers(0, 1000),
-    workers=st.integers(0, 1000),
-    run_ms=st.lists(instants, max_size=3).map(tuple),
-    elapsed_ms=st.lists(instants, max_size=3).map(tuple),
-    others=st.integers(0, 1000),
+    outlook=st.builds(
+        Outlook,
+        slots=st.integers(0, 1000),
+        workers=st.integers(0, 1000),
+        run_ms=st.lists(instants, max_size=3).map(tuple),
+        elapsed_ms=st.lists(instants, max_size=3).map(tuple),
+        others=st.integers(0, 1000),
+    ),
 )
 
 
@@ -122,6 +127,7 @@ def tasks(draw: st.DrawFn) -> Task:
         result=None if status is not Status.SUCCEEDED else json.dumps(result).encode(),
         error=draw(st.builds(TaskError, st.sampled_from(ErrorCode), texts)) if status is Status.FAILED else None,
         queue=draw(views) if status is Status.QUEUED else None,
+        batch=draw(st.none() | st.integers(1, 1000)),
     )
 
 

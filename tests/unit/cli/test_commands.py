@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cli.parts import environment
 from shared.keys import owner_of, parse_lines
+from shared.supervision.parts import environment
 
 TASK = "0b0b6a1e-0000-4000-8000-000000000001"
 

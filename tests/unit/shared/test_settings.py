@@ -51,6 +51,7 @@ def test_models_are_folders_separated_by_commas(monkeypatch: pytest.MonkeyPatch)
     [
         ("PENSTOCK_API_PORT", "http", "PENSTOCK_API_PORT: Input should be a valid integer"),
         ("PENSTOCK_API_PORT", "70000", "PENSTOCK_API_PORT: "),
+        ("PENSTOCK_API_PROCESSES", "0", "PENSTOCK_API_PROCESSES: Input should be greater than or equal to 1"),
         ("PENSTOCK_CONCURRENCY", "0", "PENSTOCK_CONCURRENCY: "),
         ("PENSTOCK_LEASE_SECONDS", "0.1", "PENSTOCK_LEASE_SECONDS: "),
         ("PENSTOCK_LEASE_SECONDS", "nan", "PENSTOCK_LEASE_SECONDS: "),

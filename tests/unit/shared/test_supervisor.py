@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.program import Process, Program
-from cli.signals import Signals
-from cli.supervisor import Check, Stop, Supervisor
+from shared.supervision.program import Process, Program
+from shared.supervision.signals import Signals
+from shared.supervision.supervisor import Check, Stop, Supervisor
 
 FOREVER = "import time\nwhile True: time.sleep(60)"
 STUBBORN = (
@@ -112,7 +112,7 @@ def test_what_cannot_start_ends_everything_with_its_code(supervisor: Supervisor,
 def test_what_never_gets_ready_ends_everything(
     supervisor: Supervisor, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.restart.FIRST_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr("shared.supervision.restart.FIRST_DELAY_SECONDS", 0.01)
     supervisor.start(python("raise SystemExit(3)"))
     with pytest.raises(Stop) as stop:
         supervisor.run_until(None)
@@ -123,7 +123,7 @@ def test_what_never_gets_ready_ends_everything(
 def test_a_command_that_does_not_exist_is_one_line_each_time(
     supervisor: Supervisor, said: Said, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.restart.FIRST_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr("shared.supervision.restart.FIRST_DELAY_SECONDS", 0.01)
     supervisor.start(Program("api", (str(tmp_path / "absent"),), {}, 1))
     with pytest.raises(Stop):
         supervisor.run_until(None)
@@ -198,7 +198,7 @@ def test_what_a_process_leaves_behind_is_killed_with_it(
 
 
 def test_a_long_wait_says_what_for(supervisor: Supervisor, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.supervisor.FIRST_HINT_SECONDS", 0.2)
+    monkeypatch.setattr("shared.supervision.supervisor.FIRST_HINT_SECONDS", 0.2)
     answers = iter(["no worker for ocr yet"] * 8)
     supervisor.run_until(lambda: next(answers, None))
     assert said[0] == "not ready after 0 s: no worker for ocr yet"
@@ -216,7 +216,7 @@ def test_signals_restores_what_was_there() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
 def test_a_process_ends_with_the_one_that_started_it(tmp_path: Path) -> None:
     starts = (
-        "import sys, time\nfrom cli.program import Process, Program\n"
+        "import sys, time\nfrom shared.supervision.program import Process, Program\n"
         "process = Process(Program('worker', (sys.executable, '-c', 'import time; time.sleep(600)'), {}, 1))\n"
         "open(sys.argv[1], 'w').write(str(process.pid))\ntime.sleep(600)"
     )

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cli.program import Process, Program
-from cli.restart import Again, Record, after_end, describe_end
-from cli.signals import STOP, Signals
+from shared.supervision.program import Process, Program
+from shared.supervision.restart import Again, Record, after_end, describe_end
+from shared.supervision.signals import STOP, Signals
 
 POLL_SECONDS = 0.1  # how often a condition is looked at; ends of processes and signals are noticed at once
 FIRST_HINT_SECONDS = 10.0
@@ -70,10 +70,15 @@ class Supervisor:
             hints.still(missing)
             self._sleep(POLL_SECONDS if check else None)
 
-    def stop_all(self) -> bool:
-        """Stop everything, the last started first. False: the user pressed Ctrl-C meanwhile and all was killed."""
+    def stop_all(self, *, at_once: bool = False) -> bool:
+        """Stop everything, the last started first or all `at_once`.
+
+        False: the user pressed Ctrl-C meanwhile and all was killed.
+        """
         running = [kept.process for kept in reversed(self._kept) if kept.process]
         self._kept.clear()
+        for process in running if at_once else ():
+            process.ask_to_stop()
         for process in running:
             if not self._stop(process):
                 for other in running:

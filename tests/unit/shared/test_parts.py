@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cli.parts import HOUSE, environment, module_command, options
+from shared.supervision.parts import HOUSE, environment, module_command, options
 
 
 def test_settings_are_handed_over_as_variables() -> None:

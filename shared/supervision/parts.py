@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.settings import PREFIX
 
-HOUSE = Path(__file__).resolve().parent.parent  # the folder that holds api, worker, shared and cli
+HOUSE = Path(__file__).resolve().parent.parent.parent  # the folder that holds api, worker, shared and cli
 
 
 @dataclass(frozen=True, slots=True)

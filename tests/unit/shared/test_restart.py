@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.restart import STEADY_SECONDS, Again, GiveUp, Record, after_end, backoff, describe_end
+from shared.supervision.restart import STEADY_SECONDS, Again, GiveUp, Record, after_end, backoff, describe_end
 
 
 @pytest.mark.parametrize(
