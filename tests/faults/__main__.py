@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.faults.invariants import violations
-from tests.faults.report import slowest, story, table
+from tests.faults.report import by_size, slowest, story, table
 from tests.faults.run import Options, run
 from tests.redis_server import KINDS
 
@@ -29,6 +29,9 @@ def main() -> int:
     print(table(result, found))
     if found:
         _say(story(result, found))
+        return 1
+    if not by_size(result.history):
+        _say("no batch was formed: this run tests nothing of them")
         return 1
     shutil.rmtree(directory)
     return 0

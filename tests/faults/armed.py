@@ -2,13 +2,15 @@
 
 A file `<script>.<before|after>.<role>` in the directory named by CRASH_POINTS arms one step of the ledger. The process
 that removes the file is the one that dies, by SIGKILL, immediately before or after that step: exactly one, whatever
-reaches the step at the same time. It leaves a line in `struck` there. Production code knows nothing of this.
+reaches the step at the same time. It leaves a line in `struck` there. And every child that hears of claims it has won
+leaves a line in `hands`: who was claimed together shows nowhere else. Production code knows nothing of this.
 """
 
 import functools
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -16,11 +18,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from shared.ledger.calls import Call
+from shared.ledger.call import Call
 from shared.ledger.connection import AsyncLedger, Ledger
+from shared.ledger.records import Finished, Won
 
 DIRECTORY = "CRASH_POINTS"
 STRUCK = "struck"  # the file that says who died where
+HANDS = "hands"  # the file that says who won what
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Trap:
@@ -37,21 +42,37 @@ class Trap:
             return "api"
         return "parent" if os.getpid() == self.parent else "child"
 
-    def spring(self, call: Call[Any], moment: str) -> None:
+    def spring(self, call: Call[Any], moment: str, reply: object = None) -> None:
         """Die here if this point is armed and nobody else was faster."""
         point = f"{call.script}.{moment}.{self.role}"
         try:
             (self.directory / point).unlink()
         except FileNotFoundError:
             return
-        self._leave_word(point, call)
+        self._leave_word(point, subjects(call, reply))
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def _leave_word(self, point: str, call: Call[Any]) -> None:
-        subject = str(call.arguments[0]) if call.arguments else ""
-        word = {"point": point, "pid": os.getpid(), "subject": subject, "at": time.monotonic()}
-        log = os.open(self.directory / STRUCK, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.write(log, json.dumps(word).encode() + b"\n")
+    def _leave_word(self, point: str, subjects: list[str]) -> None:
+        self._write(STRUCK, {"point": point, "subjects": subjects})
+
+    def note_won(self, reply: object) -> None:
+        """Note the claims in an answer of the ledger, if there are any."""
+        won = reply.won if isinstance(reply, Finished) else reply
+        if isinstance(won, Won) and won.claims:
+            self._write(HANDS, {"claims": [(claim.id, claim.token) for claim in won.claims]})
+
+    def _write(self, name: str, word: dict[str, Any]) -> None:
+        line = json.dumps({**word, "pid": os.getpid(), "at": time.monotonic()}).encode() + b"\n"
+        log = os.open(self.directory / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(log, line)
+        finally:
+            os.close(log)
+
+
+def subjects(call: Call[Any], reply: object) -> list[str]:
+    """Return the ids that a step is about, by what it was asked and what it answered; other UUIDs may be among them."""
+    return sorted({match[0] for match in UUID.finditer(f"{call.arguments} {reply}")})
 
 
 def around(trap: Trap, run: Callable[[Ledger, Call[Any]], Any]) -> Callable[[Ledger, Call[Any]], Any]:
@@ -61,7 +82,8 @@ def around(trap: Trap, run: Callable[[Ledger, Call[Any]], Any]) -> Callable[[Led
     def armed(ledger: Ledger, call: Call[Any]) -> Any:
         trap.spring(call, "before")
         reply = run(ledger, call)
-        trap.spring(call, "after")
+        trap.note_won(reply)
+        trap.spring(call, "after", reply)
         return reply
 
     return armed
@@ -76,7 +98,7 @@ def around_async(
     async def armed(ledger: AsyncLedger, call: Call[Any]) -> Any:
         trap.spring(call, "before")
         reply = await run(ledger, call)
-        trap.spring(call, "after")
+        trap.spring(call, "after", reply)
         return reply
 
     return armed

@@ -9,12 +9,13 @@ from typing import Any
 from tests.faults import processes
 from tests.faults.armed import STRUCK
 from tests.faults.logs import deaths
-from tests.faults.observations import Fault
+from tests.faults.observations import TOGETHER, Asked, Fault
 from tests.faults.patience import until
-from tests.faults.scene import Scene, Struck, now
+from tests.faults.scene import Scene, Struck, now, pick
 from tests.faults.schedule import Plan
 
 PATIENCE_SECONDS = 10.0  # the hard time limit is the slowest way to a crash point
+QUEUE = 8  # tasks at once: more than there are children
 
 
 async def crash(scene: Scene, plan: Plan) -> Struck:
@@ -68,19 +69,40 @@ async def _fault(scene: Scene, plan: Plan, died: dict[str, Any], lives: dict[str
         everyone=in_api,
         pids=frozenset({died["pid"]}),
         # What an API had in hand it only spoke of: it runs, and then it is one of everyone, or waits its turn.
-        tasks=frozenset() if in_api else frozenset({died["subject"]}),
+        tasks=frozenset() if in_api else frozenset(died["subjects"]),
     )
 
 
 async def _provoke(scene: Scene, plan: Plan) -> Struck:
-    """Do what leads to the point, where the load alone seldom does."""
+    """Do what leads to the point, in one of several ways, where the load alone seldom does."""
     script, _, role = plan.point.split(".")
-    provoke = PROVOCATIONS.get((script, role))
-    return await provoke(scene, plan) if provoke else []
+    ways = PROVOCATIONS.get((script, role))
+    return await pick(ways, plan.victim)(scene, plan) if ways else []
 
 
-async def _raise(scene: Scene, plan: Plan) -> Struck:
-    scene.begin(plan, seconds=0.05, behave="raise")
+async def _queue_up(scene: Scene, plan: Plan) -> Struck:
+    """Have more to do than there are children, of both models: whoever ends a task claims one in the same step."""
+    for n in range(QUEUE):
+        scene.begin(plan, seconds=0.2, behave="raise" if n == 0 else "succeed")
+    scene.begin_together(plan, seconds=0.2)
+    return []
+
+
+async def _batch_raises(scene: Scene, plan: Plan) -> Struck:
+    """Have a batch computed one by one: each task but the last ends by a step of its own."""
+    scene.begin_together(plan, behave="raise", seconds=0.1)
+    return []
+
+
+async def _batch_overruns(scene: Scene, plan: Plan) -> Struck:
+    scene.begin_together(plan, behave="spin", seconds=0.0)
+    return []
+
+
+async def _batch_canceled(scene: Scene, plan: Plan) -> Struck:
+    """Cancel a task of a batch: the others are given back."""
+    scene.begin_together(plan, seconds=1.2)
+    scene.begin(plan, model=TOGETHER, seconds=1.2, cancel_after=0.5)
     return []
 
 
@@ -101,7 +123,15 @@ async def _cancel(scene: Scene, plan: Plan) -> Struck:
 
 async def _child_dies(scene: Scene, plan: Plan) -> Struck:
     """Kill a child at work: its successor takes the task back, and dies of it."""
-    run = await scene.running(scene.begin(plan, seconds=2.0))
+    return await _kill_at_work(scene, [scene.begin(plan, seconds=2.0)])
+
+
+async def _batchs_child_dies(scene: Scene, plan: Plan) -> Struck:
+    return await _kill_at_work(scene, scene.begin_together(plan, seconds=2.0))
+
+
+async def _kill_at_work(scene: Scene, asked: list[Asked]) -> Struck:
+    run = await scene.running(*asked)
     if run is None:
         return []
     struck = now()
@@ -121,11 +151,21 @@ async def _worker_stops(scene: Scene, plan: Plan) -> Struck:
         return [await processes.stop(scene, "worker stopped", unit)]
 
 
-PROVOCATIONS: dict[tuple[str, str], Callable[[Scene, Plan], Awaitable[Struck]]] = {
-    ("fail", "child"): _raise,
-    ("progress", "child"): _report,
-    ("fail", "parent"): _overrun,
-    ("cancel", "api"): _cancel,
-    ("abandon", "child"): _child_dies,
-    ("release", "parent"): _worker_stops,
+async def _worker_drains(scene: Scene, plan: Plan) -> Struck:
+    """Stop a worker that has time to finish: it claims nothing more."""
+    unit = scene.worker_of(await scene.running(scene.begin(plan, seconds=0.5)))
+    if unit is None or unit.lock.locked():
+        return []
+    async with unit.lock:
+        return [await processes.stop(scene, "worker stopped", unit)]
+
+
+PROVOCATIONS: dict[tuple[str, str], list[Callable[[Scene, Plan], Awaitable[Struck]]]] = {
+    ("proceed", "child"): [_queue_up],
+    ("finish", "child"): [_batch_raises, _worker_drains],
+    ("progress", "child"): [_report],
+    ("finish", "parent"): [_overrun],
+    ("cancel", "api"): [_cancel, _batch_canceled],
+    ("abandon", "child"): [_child_dies, _batchs_child_dies],
+    ("release", "parent"): [_batch_canceled, _batch_overruns, _worker_stops],
 }

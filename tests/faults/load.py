@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Iterator
 
 import httpx2
 
-from shared.task import PRIORITIES
 from tests.faults.observations import Answer, Asked, Document, History, Task
 
 PATIENCE_SECONDS = 3.0  # of a client that asked; an API may stand still
@@ -100,7 +99,7 @@ class Load:
     async def _submit(self, asked: Asked) -> Task | None:
         """Submit under a key; what got no answer, or a 503, is sent again: it must not become a second task."""
         body = {"token": asked.token, "seconds": asked.seconds, "reports": asked.reports, "behave": asked.behave}
-        path = f"/task/tally?priority={self._chance.choice(PRIORITIES)}"
+        path = f"/task/{asked.model}?priority={asked.priority}"
         sent = time.monotonic()
         for _ in range(SUBMITS):
             found = await self._ask("submit", asked.token, "POST", path, body)

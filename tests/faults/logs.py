@@ -5,18 +5,24 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.faults.observations import Execution, Finish, History
+from tests.faults.observations import Execution, Finish, Hand, History, Loss, Overrun
+from worker.dooms import Cause
 
 LOST_OUTCOMES = ("queued", "failed")  # of a reaping: the attempt was lost; a message sent again is none
 NEVER = ("the lease keeper failed", "the worker cannot go on", "a model failed to load", "Unrecoverable error")
 
 
 def executions(log: Path) -> list[Execution]:
-    return [Execution(**line) for line in _objects(log.read_bytes())]
+    return [Execution(**{**line, "together": tuple(line["together"])}) for line in _objects(log.read_bytes())]
+
+
+def hands(log: Path) -> list[Hand]:
+    lines = _objects(log.read_bytes()) if log.exists() else ()
+    return [Hand(tuple((id, token) for id, token in line["claims"]), line["pid"], line["at"]) for line in lines]
 
 
 def deaths(log: Path) -> list[dict[str, Any]]:
-    """Return who died at a crash point: point, pid, subject, at."""
+    """Return who died at a crash point: point, pid, subjects, at."""
     return list(_objects(log.read_bytes())) if log.exists() else []
 
 
@@ -37,7 +43,9 @@ def _take(history: History, name: str, line: dict[str, Any]) -> None:
     if event == "finished":
         history.finishes.append(Finish(line["task_id"], line["attempt"], line["outcome"], line["accepted"]))
     elif event == "child died" or (event == "reaped" and line["outcome"] in LOST_OUTCOMES):
-        history.losses.append(line["task_id"])
+        history.losses.append(Loss(line["task_id"], line.get("pid", 0)))
+    elif event == "killed the child" and line["why"] == Cause.OVERDUE.value:
+        history.overruns.append(Overrun(line["pid"], line["task_id"]))
     elif event.startswith(NEVER):
         history.complaints.append(f"{name}: {line}")
 

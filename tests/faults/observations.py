@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.task import DEFAULT_PRIORITY
+
 FINAL = ("succeeded", "failed", "canceled")
+TALLY, TOGETHER = "tally", "tally_together"  # the models: the second one computes in batches
+MODELS = (TALLY, TOGETHER)
 Document = Mapping[str, Any]
 
 
@@ -22,7 +26,8 @@ class Setup:
     lease_seconds: float = 2.0
     max_attempts: int = 5
     drain_seconds: float = 1.0
-    limit_seconds: float = 6.0  # of the model tally
+    limit_seconds: float = 6.0  # of both models
+    most_together: int = 6  # tasks in a batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ class Asked:
     reports: int = 0
     behave: str = "succeed"
     cancel_after: float | None = None
+    model: str = TALLY
+    priority: int = DEFAULT_PRIORITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +111,46 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A model began to compute."""
+    """A model began to compute a task, perhaps with others; each of those has its own."""
 
     token: str
     pid: int
     parent: int
     at: float
+    together: tuple[str, ...] = ()  # the tokens of all that it computes, in its order
+
+    @property
+    def is_batch(self) -> bool:
+        return len(self.together) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """A child heard that it has won claims."""
+
+    claims: tuple[tuple[str, int], ...]  # task id, token
+    pid: int
+    at: float
+
+    @property
+    def is_batch(self) -> bool:
+        return len(self.claims) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A worker took an attempt back whose own had died."""
+
+    id: str
+    pid: int = 0  # of the child that died; 0: its lease had ended, and nobody can tell
+
+
+@dataclass(frozen=True, slots=True)
+class Overrun:
+    """A keeper killed a child that was past its time limit."""
+
+    pid: int
+    first: str  # the first task that it still held, by id
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +201,10 @@ class Capacity:
     """What is there at the very end, with nothing left to do."""
 
     children: Mapping[str, int] = field(default_factory=dict)  # by worker, living
-    at_work: int = 0  # children that ran a task at the same time when there were as many tasks
-    ready: Document = field(default_factory=dict)  # of /readyz: workers and slots
-    queue: Document = field(default_factory=dict)  # of /models: queued and running
+    # By model: children that ran it at the same time when there was enough to do for each.
+    at_work: Mapping[str, int] = field(default_factory=dict)
+    ready: Mapping[str, Document] = field(default_factory=dict)  # of /readyz, by model: workers and slots
+    queue: Mapping[str, Document] = field(default_factory=dict)  # of /models, by model: queued and running
     left_behind: tuple[int, ...] = ()  # process groups of ended programs that still have members
 
 
@@ -176,7 +218,9 @@ class History:
     pauses: list[Pause] = field(default_factory=list)
     executions: list[Execution] = field(default_factory=list)
     finishes: list[Finish] = field(default_factory=list)
-    losses: list[str] = field(default_factory=list)  # a task's id for every attempt that a worker took back
+    hands: list[Hand] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    overruns: list[Overrun] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     exits: list[Exit] = field(default_factory=list)
     felled: set[int] = field(default_factory=set)  # processes that the harness killed or told to stop

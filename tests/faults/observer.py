@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from tests.faults.observations import Answer, Pause
+from tests.faults.observations import Pause
 
 LOOK_SECONDS = 0.02
 NOTED_SECONDS = 0.1
@@ -18,8 +18,7 @@ async def notice_pauses(pauses: list[Pause]) -> None:
             pauses.append(Pause(due, late))
 
 
-def seconds_without(pauses: list[Pause], answer: Answer) -> float:
-    """Return how long a request took, less the time in which the observer could not have heard of its answer."""
-    ended = answer.began + answer.seconds
-    overlaps = (min(ended, pause.began + pause.seconds) - max(answer.began, pause.began) for pause in pauses)
-    return answer.seconds - sum(overlap for overlap in overlaps if overlap > 0)
+def seconds_without(pauses: list[Pause], began: float, ended: float) -> float:
+    """Return how long something took, less the time in which the observer, and so the machine, stood still."""
+    overlaps = (min(ended, pause.began + pause.seconds) - max(began, pause.began) for pause in pauses)
+    return ended - began - sum(overlap for overlap in overlaps if overlap > 0)

@@ -3,8 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from tests.faults.observations import Execution, Fault, History, Task
+from tests.faults.batches import asked_by_token, broken_off, course, resumes
+from tests.faults.observations import Asked, Execution, Fault, History, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +31,21 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A task with its executions."""
+    """A task with the execution that each attempt began with; its turn after a batch that raised is not another."""
 
     task: Task
     executions: Sequence[Execution]
+    ends: Sequence[float]  # when each would be over by itself
 
     def before(self, instant: float) -> Execution | None:
         """Return the execution that was the latest at an instant."""
         place = bisect_right(self.executions, instant, key=lambda run: run.at)
         return self.executions[place - 1] if place else None
+
+    def due(self, instant: float) -> float:
+        """Return when the execution that was under way would have ended had nothing happened."""
+        place = bisect_right(self.executions, instant, key=lambda run: run.at)
+        return self.ends[place - 1] if place and self.task.asked.behave != "die" else 0.0
 
     def after(self, instant: float) -> Execution | None:
         """Return the first execution that began after an instant."""
@@ -47,8 +55,9 @@ class Run:
 
 def recoveries(history: History) -> list[Recovery]:
     """Return the recovery of every task from every fault that hit it; those that never came are left out."""
-    runs, dead = list(runs_of(history)), deaths(history.faults)
-    found = (_recovery(fault, run, history) for fault in history.faults for run in hit(fault, runs, dead))
+    faults = [*history.faults, *broken_off(history, deaths(history.faults))]
+    runs, dead = list(runs_of(history)), deaths(faults)
+    found = (_recovery(fault, run, faults) for fault in faults for run in hit(fault, runs, dead))
     return [recovery for recovery in found if recovery is not None]
 
 
@@ -57,8 +66,15 @@ def runs_of(history: History) -> Iterator[Run]:
     by_token: dict[str, list[Execution]] = {}
     for execution in history.executions:
         by_token.setdefault(execution.token, []).append(execution)
+    asked, limit = asked_by_token(history), history.setup.limit_seconds
     for task in history.tasks:
-        yield Run(task, sorted(by_token.get(task.asked.token, []), key=lambda run: run.at))
+        token = task.asked.token
+        begun = _begun(sorted(by_token.get(token, []), key=lambda run: run.at), asked)
+        yield Run(task, begun, [course(execution, asked, limit).end(token) for execution in begun])
+
+
+def _begun(executions: Sequence[Execution], asked: Mapping[str, Asked]) -> list[Execution]:
+    return [*executions[:1], *(run for before, run in pairwise(executions) if not resumes(run, before, asked))]
 
 
 def deaths(faults: Iterable[Fault]) -> dict[int, float]:
@@ -89,23 +105,15 @@ def _is_running(run: Run, instant: float, dead: Mapping[int, float]) -> bool:
     return all(dead.get(pid, instant) >= instant for pid in (execution.pid, execution.parent))
 
 
-def _recovery(fault: Fault, run: Run, history: History) -> Recovery | None:
+def _recovery(fault: Fault, run: Run, faults: Iterable[Fault]) -> Recovery | None:
     again, final = run.after(fault.struck), run.task.final
     moments = [moment.at for moment in (again, final) if moment is not None]
     if not moments:
         return None
     at, due = min(moments), fault.ended
     if again is None or (final is not None and final.at < again.at):
-        due = max(due, _due(run, fault.struck, history))
-    return Recovery(fault, run.task, due, _restarted(fault, run, due, at, history.faults), at)
-
-
-def _due(run: Run, instant: float, history: History) -> float:
-    """Return when the execution that was under way would have ended had nothing happened."""
-    execution, asked = run.before(instant), run.task.asked
-    if execution is None or asked.behave == "die":
-        return 0.0
-    return execution.at + (history.setup.limit_seconds if asked.behave == "spin" else asked.seconds)
+        due = max(due, run.due(fault.struck))
+    return Recovery(fault, run.task, due, _restarted(fault, run, due, at, faults), at)
 
 
 def _restarted(fault: Fault, run: Run, clock: float, at: float, faults: Iterable[Fault]) -> float:

@@ -5,10 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 from tests.faults import logs
+from tests.faults.batches import batches, broken_off, hands_of
 from tests.faults.invariants import Violation
-from tests.faults.observations import Fault, History, Task
-from tests.faults.recovery import Recovery, hits, recoveries, runs_of
+from tests.faults.observations import MODELS, Fault, History, Task
+from tests.faults.recovery import Recovery, deaths, hits, recoveries, runs_of
 from tests.faults.run import Options, Result
+from tests.faults.schedule import CRASHES
 
 COUNTS = ("lost", "stuck", "changed", "wrong", "doubled", "slow", "hung", "ended", "slots")
 STORIES = 12  # of violations told in full
@@ -24,12 +26,14 @@ def replay(options: Options, server: str = "") -> str:
 
 def table(result: Result, found: list[Violation]) -> str:
     """Return the report of a run."""
-    return "\n".join([*_by_kind(result.history), "", *_totals(result, found)])
+    history = result.history
+    parts = (_by_kind(history), _by_size(history), _by_point(history), _totals(result, found))
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
 def _by_kind(history: History) -> Iterator[str]:
     """Give the recoveries that no other fault disturbed; the bound holds for all, see `recovery_is_bounded`."""
-    count = Counter(fault.kind for fault in history.faults)
+    count = Counter(fault.kind for fault in _all_faults(history))
     hit: dict[str, list[Recovery]] = defaultdict(list)
     for recovery in recoveries(history):
         hit[recovery.fault.kind].append(recovery)
@@ -41,6 +45,35 @@ def _by_kind(history: History) -> Iterator[str]:
         yield f"| {kind} | {times} | {len(hit[kind])} | {len(alone)} | {figures} |"
 
 
+def by_size(history: History) -> Counter[int]:
+    """Count the batches by how many tasks were computed together, those of the last probe left out."""
+    return Counter(len(run.together) for run in batches(history) if run.at <= history.over)
+
+
+def _by_size(history: History) -> Iterator[str]:
+    sizes = by_size(history)
+    yield "| computed together | batches | tasks in them |"
+    yield "|---:|---:|---:|"
+    yield from (f"| {size} | {count} | {size * count} |" for size, count in sorted(sizes.items()))
+    yield f"| all | {sizes.total()} | {sum(size * count for size, count in sizes.items())} |"
+
+
+def _by_point(history: History) -> Iterator[str]:
+    """Count who died at each crash point: also where nobody did."""
+    struck = Counter(fault.kind for fault in history.faults)
+    yield "| crash point | before | after |"
+    yield "|---|---:|---:|"
+    for role, steps in CRASHES.items():
+        kind = f"crash in a{'n API' if role == 'api' else f' {role}'}"
+        for step in steps:
+            yield f"| {role}: {step} | {struck[f'{kind}: {step}.before']} | {struck[f'{kind}: {step}.after']} |"
+
+
+def _all_faults(history: History) -> list[Fault]:
+    """Return what was done to the system from outside, and by tasks to those in their batches."""
+    return [*history.faults, *broken_off(history, deaths(history.faults))]
+
+
 def _totals(result: Result, found: list[Violation]) -> Iterator[str]:
     history, kinds = result.history, Counter(violation.kind for violation in found)
     outcomes = Counter(_outcome(task) for task in history.tasks)
@@ -49,6 +82,8 @@ def _totals(result: Result, found: list[Violation]) -> Iterator[str]:
     yield "|---|---:|"
     yield f"| faults | {len(history.faults)} |"
     yield f"| tasks accepted | {len(history.tasks)} |"
+    accepted = Counter(task.asked.model for task in history.tasks)
+    yield from (f"| ... of {model} | {accepted[model]} |" for model in MODELS)
     yield from (f"| ... {outcome} | {count} |" for outcome, count in sorted(outcomes.items()))
     yield f"| model executions | {len(history.executions)} |"
     yield f"| HTTP requests | {len(history.answers)} |"
@@ -105,7 +140,15 @@ def _events(history: History, task: Task) -> Iterator[tuple[float, str]]:
         yield sighting.at, f"seen: {document}"
     for run in history.executions:
         if run.token == task.asked.token:
-            yield run.at, f"runs in {run.pid}, child of {run.parent}"
+            company = f" with {', '.join(run.together)}" if run.is_batch else ""
+            yield run.at, f"runs in {run.pid}, child of {run.parent}{company}"
+    yield from (
+        (hand.at, f"won by {hand.pid}, one of {len(hand.claims)}") for _, hand in hands_of(history).get(task.id, [])
+    )
+    last = task.sightings[-1].at
+    for pause in history.pauses:
+        if task.began < pause.began < last:
+            yield pause.began, f"the observer stood still for {pause.seconds:.1f} s"
     yield from ((fault.struck, f"fault: {_brief(fault)}") for fault in _faults_around(history, task))
 
 
@@ -113,7 +156,7 @@ def _faults_around(history: History, task: Task) -> list[Fault]:
     """Return the faults that hit a task, and the outages of its time."""
     run = next(run for run in runs_of(history) if run.task is task)
     first, last = task.began - AROUND_SECONDS, task.sightings[-1].at
-    around = [fault for fault in history.faults if fault.harmless_from > first and fault.struck < last]
+    around = [fault for fault in _all_faults(history) if fault.harmless_from > first and fault.struck < last]
     return [fault for fault in around if fault.hinders or fault.api or hits(fault, run)]
 
 

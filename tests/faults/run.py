@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults import logs
+from tests.faults.armed import HANDS
 from tests.faults.faults import Storm
 from tests.faults.invariants import SETTLED_SECONDS
 from tests.faults.load import Load
@@ -74,6 +75,7 @@ async def _run(options: Options, directory: Path, say: Callable[[str], None]) ->
             observing.cancel()
             await load.close()
         history.executions = logs.executions(system.executions)
+        history.hands = logs.hands(system.points / HANDS)
         history.exits = list(system.exits)
         logs.take_in(history, system.logs.glob("worker-*.log"))
     server = f"{info.get('server_name', 'redis')} {info.get('valkey_version') or info['redis_version']}"

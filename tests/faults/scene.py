@@ -9,15 +9,16 @@ import redis
 
 from tests.faults.load import Load
 from tests.faults.logs import executions
-from tests.faults.observations import Asked, Execution, Fault, History
+from tests.faults.observations import MODELS, TOGETHER, Asked, Execution, Fault, History
 from tests.faults.patience import until
 from tests.faults.schedule import Plan
 from tests.faults.system import System
 from tests.faults.unit import Unit
 
 T = TypeVar("T")
-LEASES = "penstock:leases:tally"
+LEASES = [f"penstock:leases:{model}" for model in MODELS]
 RUNNING_SECONDS = 6.0
+COMPANY = 4
 LONG_SECONDS = 2.9
 BUSY_SHARE = 0.8  # of the children that are hit, where there is a choice
 
@@ -51,14 +52,24 @@ class Scene:
 
     def begin(self, plan: Plan, **more: Any) -> Asked:
         """Have a client submit a task for the sake of a fault."""
-        asked = Asked(f"for {plan.kind} {plan.point} {now():.6f}", **more)
+        asked = Asked(f"for {plan.kind} {plan.point} {now():.9f}", **more)
         self.load.begin(asked)
         return asked
 
-    async def running(self, asked: Asked) -> Execution | None:
-        """Wait until a task runs."""
+    def begin_together(self, plan: Plan, behave: str = "succeed", **more: Any) -> list[Asked]:
+        """Have clients submit as many tasks at once as make a small batch; the second behaves as said."""
+        return [
+            self.begin(plan, model=TOGETHER, behave=behave if n == 1 else "succeed", **more) for n in range(COMPANY)
+        ]
+
+    async def running(self, *asked: Asked) -> Execution | None:
+        """Wait until one of these tasks runs; if there are several, in a batch."""
+        tokens = {each.token for each in asked}
         return await until(
-            lambda: next((run for run in self.busy() if run.token == asked.token), None), within=RUNNING_SECONDS
+            lambda: next(
+                (run for run in self.busy() if run.token in tokens and (run.is_batch or len(asked) == 1)), None
+            ),
+            within=RUNNING_SECONDS,
         )
 
     async def held_by(self, parent: int | None) -> frozenset[str]:
@@ -98,7 +109,7 @@ def pick(choice: list[T], share: float) -> T:
 
 
 def _held_by(client: redis.Redis, parent: int | None) -> frozenset[str]:
-    ids = [id.decode() for id in client.zrange(LEASES, 0, -1)]
+    ids = [id.decode() for leases in LEASES for id in client.zrange(leases, 0, -1)]
     holders = [client.hget(f"penstock:task:{id}", "worker") or b"" for id in ids]
     return frozenset(id for id, holder in zip(ids, holders, strict=True) if b"-%d-" % (parent or 0) in holder)
 

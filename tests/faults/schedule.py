@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 CRASHES = {
-    "child": ("claim", "progress", "succeed", "fail", "abandon"),
-    "parent": ("renew", "announce", "reap", "fail", "release"),
+    "child": ("claim", "progress", "proceed", "finish", "abandon"),
+    "parent": ("renew", "announce", "reap", "finish", "release"),
     "api": ("submit", "read", "cancel"),
 }
 WEIGHTS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from shared.queue import list_key
 from shared.task import PRIORITIES
 from tests.faults.armed import DIRECTORY
-from tests.faults.observations import Exit, Setup
+from tests.faults.observations import MODELS, Exit, Setup
 from tests.faults.proxy import Proxy
 from tests.faults.unit import Unit
 from tests.integration.conftest import free_port
@@ -15,7 +15,7 @@ from tests.integration.nodes import ROOT
 from tests.redis_server import RedisServer
 
 START_SECONDS = 60
-QUEUES = [list_key("tally", priority) for priority in reversed(PRIORITIES)]
+QUEUES = [list_key(model, priority) for priority in reversed(PRIORITIES) for model in MODELS]
 
 
 class System:
@@ -78,7 +78,7 @@ class System:
     def _environment(self, url: str) -> dict[str, str]:
         return {
             "PENSTOCK_REDIS_URL": url,
-            "PENSTOCK_MODELS": str(ROOT / "tests/models/tally"),
+            "PENSTOCK_MODELS": ",".join(str(ROOT / "tests/models" / model) for model in MODELS),
             "PENSTOCK_CONCURRENCY": str(self.setup.children),
             "PENSTOCK_LEASE_SECONDS": str(self.setup.lease_seconds),
             "PENSTOCK_MAX_ATTEMPTS": str(self.setup.max_attempts),

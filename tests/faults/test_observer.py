@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.invariants import no_request_hangs
 from tests.faults.observations import Answer, History, Pause
-from tests.faults.observer import notice_pauses
+from tests.faults.observer import notice_pauses, seconds_without
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,10 @@ from tests.faults.observer import notice_pauses
 def test_a_request_is_not_slow_because_the_observer_is(pauses: list[Pause], hangs: bool) -> None:
     found = History(answers=[Answer("api-0", "read", "a", 101.0, 1.6, 200)], pauses=pauses)
     assert [violation.kind for violation in no_request_hangs(found)] == (["hung"] if hangs else [])
+
+
+def test_time_that_something_took_counts_without_what_the_observer_missed_of_it() -> None:
+    assert seconds_without([Pause(99.0, 2.0), Pause(103.0, 1.0)], 100.0, 105.0) == 3.0
 
 
 def test_the_observer_notices_when_it_stands_still() -> None:

@@ -1,7 +1,10 @@
 """From when a recovery counts, until when, and whose it is."""
 
+from dataclasses import replace
+
 import pytest
 
+from tests.faults.batches import Course, course, resumes
 from tests.faults.observations import Asked, Execution, Fault, History, Setup, Task
 from tests.faults.recovery import recoveries
 
@@ -19,6 +22,19 @@ def history(*faults: Fault, asked: Asked | None = None, final: float = 110.0, ag
 
 def seconds(*faults: Fault, **more: object) -> list[float]:
     return [pytest.approx(recovery.seconds) for recovery in recoveries(history(*faults, **more))]
+
+
+def batch(*members: Asked, again: float, fault: Fault | None = None) -> list[tuple[str, str, float]]:
+    """The recoveries of the first of these tasks, which run together from 100 on; it runs once more from `again` on."""
+    tasks = [Task(asked, asked.token, accepted=100.0) for asked in members]
+    for task in tasks:
+        task.see(100.0, {"status": "running"})
+        task.see(120.0, {"status": "succeeded"})
+    together = tuple(asked.token for asked in members)
+    runs = [Execution(token, 11, 10, 100.0, together) for token in together]
+    runs.append(Execution(together[0], 21, 20, again, together[:1]))
+    found = recoveries(History(setup=Setup(), tasks=tasks, executions=runs, faults=[fault] if fault else []))
+    return [(each.fault.kind, each.task.id, round(each.seconds, 3)) for each in found if each.task is tasks[0]]
 
 
 def test_a_killed_childs_task_has_recovered_when_it_runs_again() -> None:
@@ -71,3 +87,43 @@ def test_the_clock_starts_again_when_the_task_is_hit_again() -> None:
 def test_an_outage_after_the_recovery_is_not_in_its_way() -> None:
     away = Fault("server killed", 104.5, 106.0, hinders=True)
     assert seconds(KILLED, away, again=104.0) == [3.0]
+
+
+@pytest.mark.parametrize(("behave", "ends"), [("die", 102.0), ("spin", 106.0)])
+def test_a_neighbour_breaks_off_a_batch_when_the_longest_is_over_or_at_the_limit(behave: str, ends: float) -> None:
+    found = batch(Asked("a", 2.0), Asked("b", 0.5, behave=behave), again=ends + 1.5)
+    assert [(id, seconds) for _, id, seconds in found] == [("a", 1.5)]
+
+
+def test_a_child_that_stood_still_broke_its_batch_off_when_it_went_on() -> None:
+    frozen = Fault("child frozen", 101.0, 103.0, pids=frozenset({11}), frozen=frozenset({11}))
+    found = batch(Asked("a", 2.0), Asked("b", 0.5, behave="die"), again=104.5, fault=frozen)
+    assert {seconds for _, _, seconds in found} == {1.5}
+
+
+def test_a_child_that_was_killed_before_broke_nothing_off() -> None:
+    found = batch(Asked("a", 2.0), Asked("b", 0.5, behave="die"), again=104.5, fault=KILLED)
+    assert found == [("child killed", "a", 3.5)]
+
+
+def test_after_a_batch_that_raised_each_is_due_when_its_turn_is_over() -> None:
+    members = [Asked("b", 0.5, behave="raise"), Asked("a", 2.0), Asked("c", 1.0)]
+    tasks = {asked.token: asked for asked in members}
+    run = Execution("a", 11, 10, 100.0, ("b", "a", "c"))
+    assert course(run, tasks, 6.0).ends == {"b": 102.5, "a": 104.5, "c": 105.5}
+    assert course(run, {**tasks, "a": Asked("a", 1.0, behave="die")}, 6.0) == Course({"b": 101.5}, 102.5, "die")
+    assert course(run, {**tasks, "a": Asked("a", 1.0, behave="spin")}, 6.0) == Course({"b": 101.5}, 107.5, "spin")
+
+
+def test_the_first_that_misbehaves_decides_how_a_batch_goes() -> None:
+    members = {"a": Asked("a", 2.0, behave="die"), "b": Asked("b", 0.5, behave="raise")}
+    assert course(Execution("a", 11, 10, 100.0, ("a", "b")), members, 6.0) == Course({}, 102.0, "die")
+
+
+def test_a_turn_after_a_batch_that_raised_is_no_execution_of_its_own() -> None:
+    members = {"a": Asked("a", 2.0), "b": Asked("b", 0.5, behave="raise")}
+    first, turn = Execution("a", 11, 10, 100.0, ("a", "b")), Execution("a", 11, 10, 102.0, ("a",))
+    assert resumes(turn, first, members)
+    assert not resumes(replace(turn, pid=12), first, members)
+    assert not resumes(replace(turn, together=("a", "b")), first, members)
+    assert not resumes(turn, first, {**members, "b": Asked("b", 0.5)})

@@ -5,9 +5,11 @@ from itertools import islice
 
 import pytest
 
+from tests.faults.crashes import PROVOCATIONS
 from tests.faults.faults import KINDS
-from tests.faults.schedule import HEAVY_WEIGHTS, WEIGHTS, plans
-from tests.faults.workload import arrivals
+from tests.faults.observations import TOGETHER
+from tests.faults.schedule import CRASHES, HEAVY_WEIGHTS, WEIGHTS, plans
+from tests.faults.workload import TOGETHER_BURST, TOGETHER_SHARE, arrivals
 
 
 def test_a_seed_decides_everything() -> None:
@@ -34,3 +36,16 @@ def test_tasks_come_at_the_rate_asked_for() -> None:
     several = list(islice(arrivals(1, 5.0), 5000))
     assert len(several) / sum(wait for wait, _ in several) == pytest.approx(5.0, rel=0.15)
     assert len({asked.token for _, asked in several}) == len(several)
+
+
+def test_a_third_of_the_tasks_come_in_bursts_for_the_model_that_batches() -> None:
+    several = list(islice(arrivals(1, 5.0), 5000))
+    together = [(wait, asked) for wait, asked in several if asked.model == TOGETHER]
+    assert len(together) / len(several) == pytest.approx(TOGETHER_SHARE, rel=0.1)
+    assert len(together) / sum(wait > 0 for wait, _ in together) == pytest.approx(sum(TOGETHER_BURST) / 2, rel=0.1)
+
+
+def test_every_crash_point_is_provoked_by_a_way_that_leads_there() -> None:
+    steps = {(step, role) for role, of_role in CRASHES.items() for step in of_role}
+    assert set(PROVOCATIONS) <= steps
+    assert {("proceed", "child"), ("finish", "child"), ("abandon", "child"), ("release", "parent")} <= set(PROVOCATIONS)
