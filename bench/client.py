@@ -47,10 +47,10 @@ class Client:
         run(self._port, [self._traffic.drained(ends)])
         return {"ended": ends[-1]}
 
-    def check(self) -> Reply:
-        """Check every task's result; `ended` is when the last was seen done that was not when looked at first."""
+    def check(self, every: int = 1) -> Reply:
+        """Check the result of one task in so many; `ended` is when the last was seen done that was not at first."""
         ends: list[float] = []
-        tasks = iter(self._traffic.tasks)
+        tasks = iter(self._traffic.tasks[::-every])
         self._timed(lambda: self._traffic.checks(tasks, ends))
         return {"ended": max(ends, default=None)}
 

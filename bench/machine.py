@@ -22,12 +22,7 @@ OURS = ("fastapi", "uvicorn", "uvloop", "redis", "scikit-learn")
 def about(contenders: Iterable[Contender], sizes: Sizes, load_before: float) -> list[str]:
     """Return the lines at the head of the report."""
     packages = sorted({each.packages for each in contenders if each.packages})
-    machine = (
-        f"{processor()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GB, "
-        f"Linux {platform.release()}; load before {load_before:.1f}, after {os.getloadavg()[0]:.1f}"
-    )
     software = [
-        f"Python {platform.python_version()}",
         f"{server()} (append-only, fsync every second, unix socket)",
         *(f"{name} {version('', name)}" for name in OURS),
         *(f"{name} {version(name, name)}" for name in packages),
@@ -37,7 +32,20 @@ def about(contenders: Iterable[Contender], sizes: Sizes, load_before: float) -> 
         f"{CONNECTIONS} connections, {WORKERS} worker processes, one API process. {sizes.queued:,} tasks queued, "
         f"{sizes.polls:,} GETs, {sizes.burns:,} burns, {sizes.digits:,} rows of digits; all results checked"
     )
-    return [f"{datetime.now(UTC):%Y-%m-%d}, Penstock {commit()}", machine, ", ".join(software), method]
+    return [*heads(load_before, software), method]
+
+
+def heads(load_before: float, software: Iterable[str]) -> list[str]:
+    """Return what every report begins with: when and what, on which machine, with which software."""
+    hardware = (
+        f"{processor()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GB, "
+        f"Linux {platform.release()}; load before {load_before:.1f}, after {os.getloadavg()[0]:.1f}"
+    )
+    return [
+        f"{datetime.now(UTC):%Y-%m-%d}, Penstock {commit()}",
+        hardware,
+        ", ".join([f"Python {platform.python_version()}", *software]),
+    ]
 
 
 def processor() -> str:

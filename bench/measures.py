@@ -113,7 +113,7 @@ class Http:
         """Queue tasks while nothing takes them; then have them taken. One that serves and works does both at once."""
         digits = measure == "digits"
         count = self._sizes.digits if digits else self._sizes.queued
-        drains = "drain" in self._contender.measures
+        drains = digits or "drain" in self._contender.measures
         if drains:
             share = self._contender.drain_share * (self._contender.digits_share if digits else 1)
             count = max(1, int(count * share))

@@ -18,9 +18,15 @@ class Answer:
     body: bytes
 
 
-def get(path: str) -> bytes:
+def get(path: str, *headers: str) -> bytes:
     """Return a GET of `path` as it goes over the wire."""
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *headers]
+    return "\r\n".join(lines).encode() + HEAD_END
+
+
+def delete(path: str) -> bytes:
+    """Return a DELETE of `path` as it goes over the wire."""
+    return f"DELETE {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
 
 def post(path: str, body: bytes) -> bytes:
@@ -39,13 +45,20 @@ def parse(received: bytes) -> Answer | None:
     if head_end < 0:
         return None
     body_start = head_end + len(HEAD_END)
-    missing = body_start + _length(received, head_end) - len(received)
+    missing = body_start + length(received, head_end) - len(received)
     if missing < 0:
         raise WireError(f"more than one answer: {received[:500]!r}")
     return None if missing else Answer(int(received[9:12]), received[body_start:])
 
 
-def _length(received: bytes, head_end: int) -> int:
+def length(received: bytes, head_end: int) -> int:
+    """Return the Content-Length of an answer whose head ends there.
+
+    Raises:
+        WireError: it has none.
+    """
+    if received[9:12] in (b"204", b"304"):  # which have no body
+        return 0
     at = received.find(LENGTH, 0, head_end)
     if at < 0:  # not as uvicorn spells it
         at = received[:head_end].lower().find(LENGTH)

@@ -1,5 +1,7 @@
 """Penstock: one API process, one worker with two children, the models served as any are; and its memory apart."""
 
+from dataclasses import replace
+
 from bench.contenders.contender import QUEUE, WORKERS, Contender, Measure
 from bench.dialect import Dialect
 
@@ -28,7 +30,13 @@ def _contender(name: str, title: str, children: int, models: str, measures: tupl
 
 
 ALL_MODELS = "bench/models/noop,bench/models/burn,models/digits"
-CONTENDERS = (_contender("penstock", "**Penstock**", WORKERS, ALL_MODELS, (*QUEUE, "burn_wait", "alone_wait")),)
+CONTENDERS = (
+    replace(
+        _contender("penstock", "**Penstock**", WORKERS, ALL_MODELS, (*QUEUE, "burn_wait", "alone_wait")),
+        digits_share=10,  # the others' rows are two batches for each child
+    ),
+    _contender("penstock-single", "**Penstock** without batching", WORKERS, "bench/models/single/digits", ("digits",)),
+)
 MEMORY = (
     _contender("big-4", "**Penstock**, 4 children", 4, "bench/models/big", ("pss",)),
     _contender("big-1", "**Penstock**, 1 child", 1, "bench/models/big", ("pss",)),

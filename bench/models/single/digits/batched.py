@@ -1,0 +1,1 @@
+../../../../models/digits/schema.py
