@@ -92,7 +92,7 @@ class Process:
         return [json.loads(line) for line in self.logs().splitlines() if line.startswith("{")]
 
     def children(self) -> list[psutil.Process]:
-        return [child for child in psutil.Process(self.pid).children() if child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in psutil.Process(self.pid).children() if lives(child)]
 
     def signal_tree(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -106,6 +106,14 @@ class Process:
         self.signal_tree(signal.SIGKILL)
         self.popen.wait(10)
         self._log.close()
+
+
+def lives(process: psutil.Process) -> bool:
+    """Tell whether a process runs; one that has ended may be on its parent's list for a moment yet."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class WorkerProcess(Process):

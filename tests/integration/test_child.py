@@ -152,6 +152,7 @@ def test_a_child_that_dies_before_it_hears_of_its_claim_leaves_word_of_it(
     ledger.client.delete(list_key("echo"))  # the message is popped
     pid = os.fork()
     if pid == 0:
+        child.parent = os.getppid()
         child.ledger = DiesAtTheClaim(ledger, won)  # type: ignore[assignment]
         child.run(id)
     os.waitpid(pid, 0)

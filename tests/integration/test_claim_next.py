@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from redis.exceptions import OutOfMemoryError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -25,7 +24,7 @@ from shared.settings import Settings
 from shared.task import Status
 from tests.contract.steps import KEPT_MS, expire_lease, messages, read, reap, submit, win
 from tests.integration.crowd import CROWD, ended, executions, lines, outcomes, queue, results, variant, watched
-from tests.integration.nodes import WorkerProcess
+from tests.integration.nodes import WorkerProcess, lives
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 from worker.child import Child
@@ -134,13 +133,9 @@ def test_children_whose_parent_was_killed_claim_nothing_more(ledger: Ledger, add
 
     os.kill(worker.pid, signal.SIGKILL)
 
-    eventually(lambda: not any(is_alive(child) for child in children))
+    eventually(lambda: not any(lives(child) for child in children))
     queued = [id for id in ids if read(ledger, id).status is Status.QUEUED]
     assert len(queued) > MANY
-
-
-def is_alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def test_two_models_take_turns(ledger: Ledger, add_worker: AddWorker, tmp_path: Path, execution_log: Path) -> None:
@@ -323,6 +318,7 @@ def forked(child: Child, hint: str, number: int, *, heard: bool) -> Iterator[int
     """The child in a process of its own, until it gets the signal."""
     pid = os.fork()
     if pid == 0:
+        child.parent = os.getppid()
         child.ledger.close()
         child.ledger = Interrupted(child.ledger, number, heard)  # type: ignore[assignment]
         child.run(hint)
