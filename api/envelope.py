@@ -43,7 +43,7 @@ class Envelope:
             await self._app(scope, receive, send_more)
         except ClientDisconnect:  # while its body was being read: there is nobody to answer
             return
-        except Exception:
+        except Exception:  # whatever nobody foresaw: the client gets a 500, the log the reason
             log.exception("%s %s failed", scope["method"], scope["path"], extra={"request_id": id.decode()})
             if started:
                 raise  # too late for an answer; the server closes the connection

@@ -68,7 +68,7 @@ def carry(port: int, burden: Burden, other: Connection) -> None:
     threads = [threading.Thread(target=repeat, args=(port, burden, found, over)) for _ in range(burden.connections)]
     for each in threads:
         each.start()
-    time.sleep(WARM_UP_SECONDS)
+    time.sleep(WARM_UP_SECONDS)  # what is measured beside them shall not see their first requests alone
     other.send("begun")
     other.recv()
     over.set()

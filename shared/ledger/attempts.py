@@ -102,8 +102,7 @@ def purge() -> Call[bool]:
 
 def _asked(asking: Asking, retention_ms: int) -> tuple[Argument, ...]:
     wanted = [part for each in asking.wanted for part in (each.model, each.most, each.wait_ms)]
-    flags = ("1" if flag else "" for flag in (asking.again, asking.hurry))
-    return (asking.worker, asking.nonce, asking.lease_ms, retention_ms, *flags, *wanted)
+    return (asking.worker, asking.nonce, asking.lease_ms, retention_ms, "1" if asking.again else "", *wanted)
 
 
 def _fours(ended: Iterable[Ended]) -> list[Argument]:

@@ -119,7 +119,6 @@ class Asking:
     lease_ms: int
     wanted: tuple[Wanted, ...] = ()  # in the order of preference among equals
     again: bool = False
-    hurry: bool = False  # take what is there, whatever company it might have yet
 
 
 @dataclass(frozen=True, slots=True)

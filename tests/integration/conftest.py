@@ -16,6 +16,7 @@ from pytest_celery import (
 
 from shared.ledger.connection import Ledger, connect
 from tests.integration.client import Client
+from tests.integration.crowd import variant
 from tests.integration.nodes import ROOT, ApiProcess, BrokerProcess, WorkerProcess
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
@@ -120,3 +121,15 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Path:
+    """A model that computes one at a time."""
+    return variant(tmp_path / "single", MAX_BATCH=1, TIME_LIMIT_SECONDS=600)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A file that tasks wait for."""
+    return tmp_path / "gate"

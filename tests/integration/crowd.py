@@ -55,6 +55,21 @@ def lines(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
+def many(ledger: Ledger, count: int, **more: Any) -> list[str]:
+    """Submit tasks to the model that computes one at a time."""
+    return queue(ledger, *["succeed"] * count, model="single", **more)
+
+
+def gated(ledger: Ledger, gate: Path, model: str = "single") -> str:
+    """Submit a task that waits for a file."""
+    return submit(ledger, model=model, input=json.dumps({"token": "gated", "gate": str(gate)}).encode())
+
+
+def order(log: Path) -> list[str]:
+    """The first token of each computation."""
+    return [tokens[0] for tokens in executions(log)]
+
+
 def variant(folder: Path, source: Path = CROWD, **constants: Any) -> Path:
     """Copy a model under another name, with other constants in its schema."""
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))

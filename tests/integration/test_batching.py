@@ -30,12 +30,6 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     return {**environment, "PENSTOCK_MODELS": str(CROWD), "PENSTOCK_CONCURRENCY": "1"}
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Path:
-    """A file that tasks wait for."""
-    return tmp_path / "gate"
-
-
 def eight(behave: str, at: int = 3) -> list[str]:
     """The behaviours of eight tasks, of which one does this."""
     return [behave if n == at else "succeed" for n in range(8)]

@@ -3,5 +3,5 @@
 local retention_ms, count = tonumber(ARGV[1]), tonumber(ARGV[2])
 local at, now = 4 * count + 3, now_ms()
 return {end_attempts(retention_ms, count, now),
-        claim_next(false, ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4] == '1', ARGV[at + 5] == '1',
-                   read_wanted(at + 6), retention_ms, now)}
+        claim_next(false, ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 4] == '1',
+                   read_wanted(at + 5), retention_ms, now)}

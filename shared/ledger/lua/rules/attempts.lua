@@ -71,10 +71,10 @@ end
 
 -- The tasks that are to be claimed: those of the message that woke the child, else what comes next of any model. If all
 -- of them had better wait for company: none, and for how many ms.
-local function choose(first, wanted, now, hurry, retention_ms)
+local function choose(first, wanted, now, retention_ms)
   local model, wait = first and field(first, 'model'), false
   local function gathered(each, hint)
-    local ms = hurry and 0 or ms_to_wait(each, now)
+    local ms = ms_to_wait(each, now)
     if ms == 0 then return gather(each.model, each.most, hint, now, retention_ms) end
     wait = math.min(wait or ms, ms)
     return {}
@@ -144,7 +144,7 @@ end
 
 -- Win the next tasks. The same nonce `again` wins what it has won before, if it has: the answer was lost on the way.
 -- Returns {'claimed', model, {id, attempt, input, limit in ms or false} ...}; {'wait', ms}; or false: there is nothing.
-local function claim_next(first, worker, nonce, lease_ms, again, hurry, wanted, retention_ms, now)
+local function claim_next(first, worker, nonce, lease_ms, again, wanted, retention_ms, now)
   if is_void(nonce, again) then return false end
   if again then void(nonce, 'again') end
   local reply = {'claimed'}
@@ -155,7 +155,7 @@ local function claim_next(first, worker, nonce, lease_ms, again, hurry, wanted, 
     reply[#reply + 1] = told(task)
   end
   if #reply > 1 then return reply end
-  local batch, wait = choose(first, wanted, now, hurry, retention_ms)
+  local batch, wait = choose(first, wanted, now, retention_ms)
   if #batch == 0 then return wait and {'wait', wait} end
   reply[2] = batch[1].model
   local claims = {}
