@@ -208,7 +208,8 @@ def connect(url: str, *, name: str, answer_seconds: float = ANSWER_SECONDS, repe
             client_name=name,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=answer_seconds,
-            retry=_repeated(Retry, repeats),
+            # A timeout is not repeated, it would double the wait.
+            retry=Retry(NoBackoff(), repeats, supported_errors=(RedisConnectionError,)),
         ),
         repeats,
     )
@@ -223,15 +224,8 @@ def connect_async(url: str, *, name: str) -> AsyncLedger:
         timeout=API_ANSWER_SECONDS,
         socket_connect_timeout=API_CONNECT_SECONDS,
         socket_timeout=API_ANSWER_SECONDS,
-        retry=_repeated(AsyncRetry, 1),
+        # Connecting is tried once: what does not answer the greeting would be given its time again, which no request
+        # has. What breaks later is tried once more by shared.ledger.pipelining.
+        retry=AsyncRetry(NoBackoff(), 0),
     )
     return AsyncLedger(redis.asyncio.Redis.from_pool(pool))
-
-
-def _repeated(retry: type[Any], times: int) -> Any:
-    """Try a broken connection again, at once: after Redis was restarted every pooled connection is broken.
-
-    Safe because every step may be repeated: submit knows its id, the others their token. A timeout is not repeated,
-    it would double the wait.
-    """
-    return retry(NoBackoff(), times, supported_errors=(RedisConnectionError,))

@@ -144,19 +144,24 @@ class Pipelines:
 async def exchange(connection: AbstractConnection, some: Asked, answer_seconds: float) -> None:
     """Send what is asked for and hand out the replies; what has got one is no longer among `some`.
 
-    A connection that breaks is tried once more (see shared.ledger.connection), with what it still owes.
+    A connection that breaks is tried once more, with what it still owes: after Redis was restarted all of them are
+    broken, and one made at once is not. It is safe, since every step may be repeated. A timeout is not repeated, it
+    would double the wait.
     """
-    is_refused = False
-
-    async def send_and_read() -> None:
-        nonlocal is_refused
-        await connection.send_packed_command([part for parts, _ in some for part in parts], check_health=False)
-        is_refused = await hand_out_all(connection, some, answer_seconds)
-
-    await connection.retry.call_with_retry(send_and_read, lambda error: connection.disconnect(error=error))
+    try:
+        is_refused = await send_and_hand_out(connection, some, answer_seconds)
+    except RedisConnectionError as error:
+        await connection.disconnect(error=error)
+        is_refused = await send_and_hand_out(connection, some, answer_seconds)
     if is_refused:
         # What was the primary is a replica now: the next command shall look up the address anew.
         await connection.disconnect()
+
+
+async def send_and_hand_out(connection: AbstractConnection, some: Asked, answer_seconds: float) -> bool:
+    """Send what is asked for, connecting first if need be; return what `hand_out_all` does."""
+    await connection.send_packed_command([part for parts, _ in some for part in parts], check_health=False)
+    return await hand_out_all(connection, some, answer_seconds)
 
 
 async def hand_out_all(connection: AbstractConnection, some: Asked, answer_seconds: float) -> bool:

@@ -58,6 +58,18 @@ def test_a_frozen_server_is_away_until_it_thaws(http: httpx2.Client, server: Red
     assert log.count(WENT) == 1
 
 
+def test_a_frozen_server_is_away_too_if_no_connection_was_open(
+    http: httpx2.Client, server: RedisServer, log: Log
+) -> None:
+    assert http.get("/readyz").status_code == 200
+    server.client.client_kill_filter(_type="normal")  # as it does itself with idle ones, if it is set to
+    with server.frozen():
+        refused_within(FIRST_SECONDS, lambda: http.get("/readyz"))
+        refused_within(NEXT_SECONDS, lambda: http.get("/readyz"))
+    eventually(lambda: log.count(BACK) == 1)
+    assert log.count(WENT) == 1
+
+
 def test_a_killed_server_is_away_until_it_is_started_again(http: httpx2.Client, server: RedisServer, log: Log) -> None:
     task = submit(http)
     server.kill()
