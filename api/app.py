@@ -19,6 +19,8 @@ from api.door import Door
 from api.envelope import BodyLimit, Envelope
 from api.lane import Fork, Lane
 from api.ledger import BoundedLedger
+from api.metering import Metering
+from api.metrics import MetricsEndpoint
 from api.openapi import openapi
 from api.pace import Pace
 from api.problems import Problem, on_http_exception, on_problem
@@ -46,11 +48,12 @@ def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: A
     The endpoints are plain routes and the OpenAPI document is written by api.openapi: FastAPI's own would parse and
     build every body once more, and cost a fifth of a request.
     """
-    served, bounded, changes = ServedModels(schemas), BoundedLedger(ledger), Changes(ledger)
+    served, metering, changes = ServedModels(schemas), Metering(schemas), Changes(ledger)
+    bounded = BoundedLedger(ledger, metering.missed)
     courier = Courier(bounded, settings.callback_rules, settings.callback_secret, settings.callback_retry_seconds)
     tasks = TaskEndpoints(bounded, changes, served, settings)
     layers = [
-        Middleware(Envelope),
+        Middleware(Envelope, metering=metering),
         Middleware(Door, keys=settings.keys),
         Middleware(Pace, ledger=bounded, rate=Rate(*settings.rate) if settings.rate else None),
         Middleware(BodyLimit, limit=settings.max_body_bytes),
@@ -58,7 +61,12 @@ def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: A
     framework = FastAPI(
         title="Penstock",
         version=version(),
-        routes=[*tasks.routes(), *StateEndpoints(bounded, served).routes(), *docs_routes("Penstock")],
+        routes=[
+            *tasks.routes(),
+            *StateEndpoints(bounded, served).routes(),
+            *MetricsEndpoint(bounded, metering, served.names, version()).routes(),
+            *docs_routes("Penstock"),
+        ],
         middleware=layers,
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception},
         lifespan=_background(bounded, changes, courier),

@@ -3,10 +3,12 @@
 import logging
 import re
 from secrets import token_hex
+from time import perf_counter
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.metering import Metering
 from api.problems import INTERNAL_ERROR, Problem, body_too_large, response
 
 log = logging.getLogger(__name__)
@@ -20,8 +22,9 @@ class Envelope:
     answer would have no id.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metering: Metering) -> None:
         self._app = app
+        self._metering = metering
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the server."""
@@ -30,12 +33,13 @@ class Envelope:
             return
         id = request_id(scope)
         extra = marks(id)
-        started = False
+        began, started = perf_counter(), False
 
         async def send_more(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                self._metering.answered(scope, message["status"], perf_counter() - began)
                 message["headers"] = [*message["headers"], *extra]
             await send(message)
 

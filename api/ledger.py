@@ -9,6 +9,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from api.breaker import Breaker, CannotReach
 from api.budget import Budget
+from api.metering import Missed
 from api.probe import Probe
 from api.problems import LEDGER_UNAVAILABLE, Problem, ledger_unavailable
 from shared.ledger import calls
@@ -36,8 +37,9 @@ class BoundedLedger:
     once. How long that takes, and what else was thought of: docs/decisions/0008.
     """
 
-    def __init__(self, ledger: AsyncLedger) -> None:
+    def __init__(self, ledger: AsyncLedger, missed: Missed) -> None:
         self._ledger = ledger
+        self._missed = missed  # told of every call that was not answered
         self._breaker = Breaker()
         self._probe = Probe(ledger, self._probed)
         # Calls share connections, but while the ledger is slow each may need its own: so many are let in, and nobody
@@ -107,8 +109,10 @@ class BoundedLedger:
         call was slow.
         """
         if not isinstance(error, CannotReach):
+            self._missed("refused")
             log.warning("the ledger refused %s: %s: %s", call.script, type(error).__name__, error)
             return _refused()
+        self._missed("slow" if out_of_patience else "unreachable")
         if out_of_patience:
             seconds = patience(PATIENCE_SECONDS, call.bytes)
             log.warning("%s did not come to its turn and its end within %.1f s", call.script, seconds)

@@ -234,6 +234,17 @@ def _state_paths() -> Json:
         },
         "/livez": {"get": _state("livez", "Whether this process answers; Redis is not asked", "LiveDocument", ())},
         "/readyz": {"get": _state("readyz", "Whether tasks can be accepted", "ReadyDocument", away)},
+        "/metrics": {"get": _metrics()},
+    }
+
+
+def _metrics() -> Json:
+    text = answer(
+        "In Prometheus's text format; OpenMetrics if that is asked for", {"type": "string"}, media_type="text/plain"
+    )
+    return {
+        **_operation("metrics", "What there is and what has happened, for monitoring", text, ()),
+        "tags": ["service"],
     }
 
 

@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from api.metering import PROBLEM
+
 MEDIA_TYPE = "application/problem+json"
 ERRORS_SHOWN = 50  # an input can be wrong in a million places; nobody reads on
 # pydantic lists all or none, at 5 us each: the 5 million that fit into 16 MiB took half a minute.
@@ -190,6 +192,7 @@ def response(problem: Problem, scope: Scope) -> Response:
     if problem.errors is not None:
         document["errors"] = problem.errors
     headers = {"Cache-Control": "no-store", **(problem.headers or {})}
+    scope[PROBLEM] = kind.name  # for whoever counts
     return Response(to_json(document), kind.status, headers, MEDIA_TYPE)
 
 

@@ -9,8 +9,10 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
+from tempfile import TemporaryDirectory
 
 from api.listener import GRACE_SECONDS, url
+from api.metering import DIRECTORY
 from shared.supervision.parts import environment, module_command
 from shared.supervision.program import Program
 from shared.supervision.signals import Signals
@@ -26,11 +28,11 @@ def keep_serving(count: int, bound: socket.socket, arguments: Sequence[str]) -> 
     `arguments` are those of this process's command line.
     """
     code = 0
-    with Signals() as signals:
+    with Signals() as signals, TemporaryDirectory(prefix="penstock-metrics-") as together:
         supervisor = Supervisor(signals, log.warning)
         try:
             for number in range(1, count + 1):
-                supervisor.start(server_program(number, bound, arguments))
+                supervisor.start(server_program(number, bound, arguments, together))
             supervisor.run_until(lambda: None if is_listening(bound) else "no process serves yet")
             supervisor.ever_ready = True
             log.info("listening on %s, with %d processes", url(bound), count)
@@ -42,11 +44,13 @@ def keep_serving(count: int, bound: socket.socket, arguments: Sequence[str]) -> 
     return code if patient else KILLED_BY_USER
 
 
-def server_program(number: int, bound: socket.socket, arguments: Sequence[str]) -> Program:
-    """Return the program of one process."""
+def server_program(number: int, bound: socket.socket, arguments: Sequence[str], together: str) -> Program:
+    """Return the program of one process; what it counts goes into files in the folder `together`."""
     descriptor = bound.fileno()
     command = module_command("api", [*arguments, "--bound", str(descriptor)])
-    return Program(f"process {number}", command, environment(os.environ, {}), STOP_SECONDS, (descriptor,))
+    return Program(
+        f"process {number}", command, environment({**os.environ, DIRECTORY: together}, {}), STOP_SECONDS, (descriptor,)
+    )
 
 
 def is_listening(bound: socket.socket) -> bool:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 PAGE = 20
 SHORT = 2 * PAGE + 1  # two pages of a list, and one more
 BATCH = 5000  # of a fill
-SUBMIT, CENSUS = post(f"/task/{MODEL}", INPUT), get("/models")
+SUBMIT, CENSUS, SCRAPE = post(f"/task/{MODEL}", INPUT), get("/models"), get("/metrics")
 LIST = f"/task?limit={PAGE}&status=queued"
 QUEUED, FINISHED = b'"status":"queued"', b'"status":"succeeded"'
 Found = dict[str, list[float]]  # by step
@@ -95,6 +95,10 @@ class Lane:
         """Look at the models."""
         return self.line.timed(CENSUS)[0]
 
+    def scrape(self) -> float:
+        """Ask as monitoring does."""
+        return self.line.timed(SCRAPE)[0]
+
     # Many steps straight to the server, in microseconds of its CPU for each
 
     def submit_many(self, count: int) -> float:
@@ -138,6 +142,7 @@ STEPS: dict[str, Callable[[Lane], float]] = {
     "list, the first page": Lane.page,
     "list, a page in the middle": Lane.page_in_the_middle,
     "census (GET /models)": Lane.census,
+    "scrape (GET /metrics)": Lane.scrape,
 }
 LATENCIES = (
     "step",

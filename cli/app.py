@@ -104,10 +104,17 @@ def worker(
         str | None, typer.Option(metavar="NAME,NAME", help="Serve only these of PENSTOCK_MODELS.")
     ] = None,
     concurrency: Concurrency = None,
+    drain: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="How long running tasks may go on after it was told to stop; PENSTOCK_DRAIN_SECONDS.",
+        ),
+    ] = None,
 ) -> None:
     """Run a worker only, against the ledger that PENSTOCK_REDIS_URL names. Run more of them to go faster."""
-    _require_ledger(_settings(concurrency=concurrency))
-    _become("worker", options(models=models, concurrency=concurrency))
+    _require_ledger(_settings(concurrency=concurrency, drain_seconds=drain))
+    _become("worker", options(models=models, concurrency=concurrency, drain=drain))
 
 
 @keys.command()

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.cpus import usable_cpus
 from shared.keys import KeyLine, parse_lines
 from shared.outward import Rule, parse_rules
 
@@ -56,7 +57,9 @@ class Settings(BaseSettings):
     api_keys: Annotated[
         str, Field(repr=False, description="name:sha256hex, separated by commas or lines; `penstock keys new NAME`")
     ] = ""
-    concurrency: Annotated[int, Field(ge=1, le=1024, description="children per worker")] = os.cpu_count() or 1
+    concurrency: Annotated[
+        int, Field(ge=1, le=1024, description="children per worker; empty: one for each CPU that it may use")
+    ] = Field(default_factory=usable_cpus)
     lease_seconds: Annotated[float, Field(ge=1, le=3600, description="how long a claim is believed")] = 10.0
     max_attempts: Annotated[
         int, Field(ge=1, le=100, description="attempts lost with their worker before giving up")
@@ -69,6 +72,10 @@ class Settings(BaseSettings):
     drain_seconds: Annotated[
         float, Field(ge=0, le=86400, description="how long a stopping worker lets running tasks go on")
     ] = 10.0
+    heartbeat_file: Annotated[
+        Path | None,
+        Field(description="what a worker touches while it is well, for `python -m worker.heartbeat`; empty: nothing"),
+    ] = None
     max_body_bytes: Annotated[int, Field(ge=1024, description="largest request body")] = 16 * 1024 * 1024
     request_seconds: Annotated[
         float,

@@ -14,6 +14,7 @@ from shared.settings import SettingsError, load_settings
 from shared.start import StartError, require_usable
 from worker.app import Worker
 from worker.consumer import EXIT_FAILED, EXIT_MODEL_FAILED
+from worker.heartbeat import not_writable
 from worker.threads import cap_threads
 
 EXIT_USAGE = 2
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        settings = load_settings(concurrency=options.concurrency)
+        settings = load_settings(concurrency=options.concurrency, drain_seconds=options.drain)
         cap_threads(os.environ, settings.concurrency)
         schemas = read_schemas(settings.models)
         if options.models:
@@ -39,6 +40,8 @@ def _run(options: argparse.Namespace) -> int:
         return _complain(str(error), EXIT_USAGE)
     if not settings.redis_url:
         return _complain("PENSTOCK_REDIS_URL is empty: a worker needs the ledger's URL", EXIT_USAGE)
+    if complaint := not_writable(settings.heartbeat_file):
+        return _complain(f"PENSTOCK_HEARTBEAT_FILE: {complaint}", EXIT_USAGE)
     configure_logging(settings.log_level, process="worker")
     # Celery warns of running as root because of pickle; we accept JSON only.
     warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -61,6 +64,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="penstock worker", description="Load models, claim tasks, run them.")
     parser.add_argument("--models", help="serve only these, comma-separated names out of PENSTOCK_MODELS")
     parser.add_argument("--concurrency", type=int, help="children (PENSTOCK_CONCURRENCY)")
+    parser.add_argument(
+        "--drain",
+        type=float,
+        metavar="SECONDS",
+        help="how long running tasks go on after a stop (PENSTOCK_DRAIN_SECONDS)",
+    )
     return parser.parse_args(arguments)
 
 

@@ -13,6 +13,7 @@ import psutil
 import structlog
 from celery.worker import state as celery_state
 
+from shared.ledger import calls
 from shared.ledger.connection import connect
 from shared.model import ModelError, ModelSchema
 from shared.settings import Settings
@@ -104,7 +105,8 @@ class Worker:
 
     def _load_in_parent(self) -> None:
         shared = {name: schema for name, schema in self.schemas.items() if schema.load_in == "parent"}
-        load_missing(shared, self.child.served)
+        for load in load_missing(shared, self.child.served):
+            self.keeper.owe(calls.loaded(*load))
         # What lives now is shared with the children; a collector that touched it would copy it page by page.
         gc.collect()
         gc.freeze()

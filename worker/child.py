@@ -56,11 +56,14 @@ class Child:
             self._take_back(predecessor)
         self.slots.write(index, State.LOADING)  # not before: until here the slot is the only word of what was held
         try:
-            load_missing(self.schemas, self.served)
+            loads = load_missing(self.schemas, self.served)
         except ModelError as error:
             self.slots.write(index, State.BROKEN, reason=str(error))
         else:
             self.slots.write(index, State.IDLE)
+            with suppress(*LedgerUnavailable):  # it is a figure the less
+                for load in loads:
+                    self.ledger.run(calls.loaded(*load))
 
     def _take_back(self, predecessor: SlotView) -> None:
         """Queue the tasks of the child that died in this slot again now, rather than when their leases end.
@@ -124,14 +127,18 @@ def is_to_be_taken_back(predecessor: SlotView | None, now: float) -> TypeGuard[S
     return predecessor is not None and bool(predecessor.nonces) and not predecessor.is_overdue(now)
 
 
-def load_missing(schemas: Mapping[str, ModelSchema], served: dict[str, ServedModel]) -> None:
-    """Load every model that `served` has not.
+def load_missing(schemas: Mapping[str, ModelSchema], served: dict[str, ServedModel]) -> list[tuple[str, int]]:
+    """Load every model that `served` has not; return which, and how many ms each took.
 
     Raises:
         ModelError: naming the file and the reason.
     """
+    loads = []
     for name, schema in schemas.items():
         if name not in served:
             started = time.monotonic()
             served[name] = ServedModel(schema, load_model(schema))
-            log.info("model loaded", model=name, seconds=round(time.monotonic() - started, 3), where=schema.load_in)
+            seconds = time.monotonic() - started
+            log.info("model loaded", model=name, seconds=round(seconds, 3), where=schema.load_in)
+            loads.append((name, round(seconds * 1000)))
+    return loads

@@ -24,6 +24,7 @@ from shared.ledger.connection import Ledger
 from shared.ledger.records import ChildMemory
 from shared.settings import Settings
 from worker.dooms import Cause, Doom, doom_of_lost, dooms, last_words
+from worker.heartbeat import beat
 from worker.slots import LOADED, Attempt, Slots, SlotView, State
 from worker.takedown import take_down
 
@@ -83,6 +84,10 @@ class LeaseKeeper:
         """End the thread after its current step; the worker is taken off the ledger's list."""
         self._stop.set()
 
+    def owe(self, call: Call[Any]) -> None:
+        """Have the ledger told something as soon as it can be. Not while the thread runs."""
+        self._owed.append(call)
+
     def drain(self, seconds: float | None = None) -> None:
         """Claim nothing more; take the worker off the list; release what still runs after `seconds`, the drain time.
 
@@ -112,6 +117,7 @@ class LeaseKeeper:
 
     def _tick(self, canceled: Attempt | None) -> None:
         """First what the children need, which works without Redis; then what the ledger must hear."""
+        beat(self.settings.heartbeat_file)
         if self.must_end_now():
             self.drain(0)
         now = time.monotonic()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, MutableMapping
 
-from celery.utils.sysinfo import cpu_budget
+from shared.cpus import usable_cpus
 
 OPENMP = "OMP_NUM_THREADS"
 # Each library reads its own when it is loaded, once. torch reads OpenMP's and MKL's; onnxruntime reads none of them, so
@@ -23,11 +23,6 @@ def cap_threads(environment: MutableMapping[str, str], children: int) -> None:
     Comes before anything imports numpy and the like, a model's schema.py included.
     """
     environment.update(thread_variables(environment, usable_cpus(), children))
-
-
-def usable_cpus() -> int:
-    """Count the CPUs that this process may use: fewer than the machine's under an affinity mask or a cgroup's quota."""
-    return int(cpu_budget().count)
 
 
 def thread_variables(environment: Mapping[str, str], cpus: int, children: int) -> dict[str, str]:

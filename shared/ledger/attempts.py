@@ -50,6 +50,11 @@ def announce(worker: str, slots: Mapping[str, int], believed_ms: int, memory: It
     return Call("announce", (worker, believed_ms, measured, *pairs), lambda _: None)
 
 
+def loaded(model: str, ms: int) -> Call[None]:
+    """Count that a worker or a child of it has loaded a model, and how long that took."""
+    return Call("loaded", (model, ms), lambda _: None)
+
+
 def progress(claim: Claim, progress: Progress) -> Call[bool]:
     """Note how far an attempt is; False if the claim is no longer held."""
     fraction = "" if progress.fraction is None else repr(progress.fraction)

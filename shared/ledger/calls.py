@@ -16,6 +16,7 @@ from shared.ledger.attempts import (
     decline,
     fail,
     finish,
+    loaded,
     proceed,
     progress,
     purge,
@@ -25,6 +26,7 @@ from shared.ledger.attempts import (
     succeed,
 )
 from shared.ledger.call import Call
+from shared.ledger.counts import Counts, counts
 from shared.ledger.outlooks import Outlooks
 from shared.ledger.records import (
     Admission,
@@ -49,11 +51,13 @@ __all__ = [
     "census",
     "claim",
     "collect",
+    "count",
     "decline",
     "fail",
     "finish",
     "forget",
     "list_tasks",
+    "loaded",
     "proceed",
     "progress",
     "purge",
@@ -184,6 +188,11 @@ def settle(delivery: Delivery, state: DeliveryState, pause_ms: int | None, answe
 def census(models: Sequence[str]) -> Call[dict[str, ModelCensus]]:
     """Count, for each model, tasks, workers and slots, and tell the memory of its children."""
     return Call("census", tuple(models), lambda reply: dict(zip(models, map(replies.model_census, reply), strict=True)))
+
+
+def count(models: Sequence[str]) -> Call[Counts]:
+    """Count what there is, and tell what has happened to the tasks of each model since ever. For monitoring."""
+    return Call("count", tuple(models), lambda reply: counts(models, reply))
 
 
 def tier(priority: int) -> int:

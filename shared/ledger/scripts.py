@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 
+from shared.ledger.counts import SIZES, TIMES_MS
 from shared.ledger.payload import LARGE_BYTES
 from shared.queue import ID, LEVEL, LEVELS, QUEUE, TAG, list_suffix, message_template
 from shared.task import PRIORITIES, TRANSITIONS, Action, Status
@@ -41,12 +42,13 @@ FLAGS = {
     "read": "no-writes",
     "read_each": "no-writes",
     "census": "no-writes",
+    "count": "no-writes",
     "list": "no-writes",
     "retry": "",
 }
 
 
-RULES = ("keys", "queue", "endings", "attempts", "views")  # each uses what is defined in those before it
+RULES = ("keys", "counts", "queue", "endings", "attempts", "views")  # each uses what is defined in those before it
 
 
 @cache
@@ -87,8 +89,10 @@ def _rules() -> str:
         .replace("%%LISTED%%", lua_list(LISTED))
         .replace("%%MESSAGE%%", lua_message(message_template()))
         .replace("%%SUFFIXES%%", lua_list(map(list_suffix, reversed(PRIORITIES))))
-        .replace("%%LEVELS%%", "{" + ", ".join(map(str, LEVELS)) + "}")
+        .replace("%%LEVELS%%", lua_numbers(LEVELS))
         .replace("%%LARGE_BYTES%%", str(LARGE_BYTES))
+        .replace("%%TIMES%%", lua_numbers(TIMES_MS))
+        .replace("%%SIZES%%", lua_numbers(SIZES))
     )
 
 
@@ -113,6 +117,11 @@ def lua_message(template: str) -> str:
     for stand_in, variable in ((ID, "id"), (QUEUE, "queue"), (TAG, "tag"), (LEVEL, "level")):
         expression = expression.replace(stand_in, f"' .. {variable} .. '")
     return expression
+
+
+def lua_numbers(numbers: Iterable[int]) -> str:
+    """Return numbers as a Lua table."""
+    return "{" + ", ".join(map(str, numbers)) + "}"
 
 
 def lua_list(texts: Iterable[str]) -> str:

@@ -40,6 +40,7 @@ class Reference:
     forgotten: bool = False
     claims: list[Claim] = field(default_factory=list)
     nonces: list[str] = field(default_factory=list)  # of the claims
+    losses: int = 0  # since ever; a retry begins `lost` anew
 
     def holds(self, token: int) -> bool:
         return self.status is Status.RUNNING and self.attempt == token
@@ -58,6 +59,7 @@ class Reference:
 
     def lose(self) -> None:
         self.lost += 1
+        self.losses += 1
         self.status = Status.FAILED if self.lost >= MAX_ATTEMPTS else Status.QUEUED
         self.error = ErrorCode.WORKER_LOST if self.status is Status.FAILED else None
         self.sighted = self.lease_expired = False
@@ -73,7 +75,7 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.ledger.client.flushall()
         self.tasks: dict[str, Reference] = {}
-        self.arrivals = 0
+        self.arrivals = self.releases = self.retries = 0
 
     @rule(target=ids, priority=st.sampled_from(PRIORITIES))
     def submit(self, priority: int) -> str:
@@ -120,6 +122,7 @@ class LedgerMachine(RuleBasedStateMachine):
         released = release(self.ledger, self._nonce(id, which))
         assert released == ((id,) if task.holds(claim.token) else ())
         if released:
+            self.releases += 1
             task.status, task.sighted, task.lease_expired = Status.QUEUED, False, False
 
     @rule(id=ids, which=st.integers(0, 5))
@@ -148,6 +151,7 @@ class LedgerMachine(RuleBasedStateMachine):
         task.overdue = False
         assert found.accepted == (not task.forgotten and task.status in (Status.FAILED, Status.CANCELED))
         if found.accepted:
+            self.retries += 1
             task.status, task.error, task.lost, task.order = Status.QUEUED, None, 0, self._arrive()
             task.sighted = task.lease_expired = False
 
@@ -239,6 +243,19 @@ class LedgerMachine(RuleBasedStateMachine):
         waiting = self.ledger.client.zrange("penstock:tasks::wait:queued", 0, -1)
         overdue = self.ledger.client.zrange("penstock:deadlines:wait", 0, -1)
         assert len(set(waiting) - set(overdue)) == census.queued
+
+    @invariant()
+    def what_is_counted_adds_up(self) -> None:
+        counted, tasks = self.ledger.run(calls.count(["wait"])).models["wait"], self.tasks.values()
+        assert counted.submitted == len(tasks)
+        assert counted.retried == self.retries
+        assert counted.released == self.releases
+        assert counted.claimed == sum(len(task.claims) for task in tasks)
+        assert counted.lost == sum(task.losses for task in tasks)
+        ended = sum(counted.ended.values())
+        assert counted.submitted + counted.retried == counted.queued + counted.running + ended
+        assert sum(counted.whole_ms.buckets) == ended
+        assert sum(counted.run_ms.buckets) == sum(counted.wait_ms.buckets) <= ended
 
     def teardown(self) -> None:
         """Whatever was lost on the way, a worker that does nothing but follow messages comes to every queued task."""

@@ -63,6 +63,7 @@ local function resend_missing(model, tier)
       redis.call('HDEL', TASK .. id, 'missing')
       hint_next(id, model, field(id, 'place'))
       note(id, 'resent')
+      count(model, 'resent')
     end
   end
 end

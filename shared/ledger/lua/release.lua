@@ -6,5 +6,6 @@ for _, id in ipairs(ids) do
   local task = look(id)
   if ARGV[3] == '1' then move(task, 'release', 'queued', 'alone', 1) else move(task, 'release', 'queued') end
   back_to_queue(task)
+  count(task.model, 'released')
 end
 return ids

@@ -15,7 +15,8 @@ if refused then return refused end
 
 local place, patience_ms = place_at(tier_of(task.place), next_order()), tonumber(field(id, 'patience'))
 local status = task.status
-move(task, 'retry', 'queued', 'place', place)
+move(task, 'retry', 'queued', 'place', place, 'again', digits(now))
+count(task.model, 'retried')
 redis.call('ZREM', ENDING, ending(owner, task.model, status, id))
 redis.call('HDEL', TASK .. id, 'finished', 'expires', 'started', 'lost', 'error_code', 'error_message', 'batch', 'alone')
 redis.call('PERSIST', TASK .. id)

@@ -42,6 +42,7 @@ end
 redis.call('HSET', TASK .. id, unpack(record))
 redis.call('ZADD', index_key(owner, model, 'queued'), number, id)
 arrive(id, model, place, deadline)
+count(model, 'submitted')
 -- What `read` would say of it.
 local fresh = {model, 'queued', digits(now)}
 for i = #fresh + 1, #FIELDS do fresh[i] = false end

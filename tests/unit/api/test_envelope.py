@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.envelope import BodyLimit, Envelope
+from api.metering import Metering
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -34,13 +35,17 @@ def raising(error: Exception) -> ASGIApp:
     return app
 
 
+def enveloped(app: ASGIApp) -> Envelope:
+    return Envelope(app, Metering(()))
+
+
 def header(sent: list[Message], name: bytes) -> bytes:
     return dict[bytes, bytes](sent[0]["headers"])[name]
 
 
 @pytest.mark.parametrize("id", [b"abc-1.2_3", b"x" * 128])
 def test_a_fit_request_id_comes_back(id: bytes) -> None:
-    sent = serve(Envelope(PlainTextResponse("ok")), [(b"x-request-id", id)])
+    sent = serve(enveloped(PlainTextResponse("ok")), [(b"x-request-id", id)])
     assert header(sent, b"x-request-id") == id
     assert header(sent, b"x-content-type-options") == b"nosniff"
 
@@ -49,13 +54,13 @@ def test_a_fit_request_id_comes_back(id: bytes) -> None:
     "headers", [[], [(b"x-request-id", b"")], [(b"x-request-id", b"a b")], [(b"x-request-id", b"x" * 129)]]
 )
 def test_any_other_request_id_is_replaced(headers: Headers) -> None:
-    id = header(serve(Envelope(PlainTextResponse("ok")), headers), b"x-request-id")
+    id = header(serve(enveloped(PlainTextResponse("ok")), headers), b"x-request-id")
     assert len(id) == 32
 
 
 def test_what_escapes_is_a_problem_with_the_id_and_without_the_reason(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        sent = serve(Envelope(raising(RuntimeError("sesame"))), [(b"x-request-id", b"me")])
+        sent = serve(enveloped(raising(RuntimeError("sesame"))), [(b"x-request-id", b"me")])
     body: dict[str, Any] = json.loads(sent[1]["body"])
     assert sent[0]["status"] == body["status"] == 500
     assert body["type"] == "urn:penstock:problem:internal-error"
@@ -70,11 +75,11 @@ def test_a_failure_after_the_answer_began_ends_the_connection(caplog: pytest.Log
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        serve(Envelope(app))
+        serve(enveloped(app))
 
 
 def test_a_client_that_went_away_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
-    assert serve(Envelope(raising(ClientDisconnect()))) == []
+    assert serve(enveloped(raising(ClientDisconnect()))) == []
     assert not caplog.records
 
 

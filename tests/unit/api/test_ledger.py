@@ -73,7 +73,7 @@ def scripted() -> Scripted:
 
 @pytest.fixture
 def ledger(scripted: Scripted) -> BoundedLedger:
-    return BoundedLedger(scripted)  # type: ignore[arg-type]
+    return BoundedLedger(scripted, [].append)  # type: ignore[arg-type]
 
 
 def play(scene: Callable[[], Coroutine[Any, Any, None]], ledger: BoundedLedger) -> None:
@@ -334,7 +334,7 @@ def test_a_large_call_that_waits_too_long_for_others_is_refused_alone(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api.ledger, "LARGE_WAIT_SECONDS", 0.05)
-    ledger = BoundedLedger(scripted)  # type: ignore[arg-type]
+    ledger = BoundedLedger(scripted, [].append)  # type: ignore[arg-type]
 
     async def scene() -> None:
         scripted.large = hangs

@@ -50,7 +50,7 @@ def test_once_they_served_they_are_started_again_however_often_they_die(
 
 def test_a_process_is_told_what_its_parent_was_told_and_the_socket() -> None:
     with bind("127.0.0.1", 0) as bound:
-        program = processes.server_program(1, bound, ["--port", "1"])
+        program = processes.server_program(1, bound, ["--port", "1"], "metrics")
         assert program.command == module_command("api", ["--port", "1", "--bound", str(bound.fileno())])
         assert program.kept_files == (bound.fileno(),)
 

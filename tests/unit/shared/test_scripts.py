@@ -1,8 +1,13 @@
+from pathlib import Path
+
 import pytest
 
-from shared.ledger.scripts import lua_allowed, lua_message, lua_string, needed, script
+import shared.ledger
+from shared.ledger.scripts import FLAGS, lua_allowed, lua_message, lua_string, needed, script
 from shared.queue import ID, QUEUE, TAG
 from shared.task import TRANSITIONS, Action, Status
+
+LUA = Path(shared.ledger.__file__).parent / "lua"
 
 
 def test_the_table_of_transitions_becomes_lua() -> None:
@@ -52,3 +57,10 @@ def test_no_placeholder_is_left_in_a_script() -> None:
     assert "%%" not in text
     assert lua_allowed(TRANSITIONS) in text
     assert not any(stand_in in text for stand_in in (ID, QUEUE, TAG))
+
+
+def test_what_only_reads_counts_nothing() -> None:
+    counting = {path.stem for path in LUA.glob("*.lua") if "local function count(" in script(path.stem)}
+
+    assert {"submit", "claim", "proceed", "finish", "cancel", "retry", "reap", "release", "loaded"} <= counting
+    assert not counting & {name for name, flags in FLAGS.items() if flags == "no-writes"}

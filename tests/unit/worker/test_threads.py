@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from celery.utils import sysinfo
 
+from shared.cpus import usable_cpus
 from tests.integration.nodes import ROOT
-from worker.threads import VARIABLES, cap_threads, thread_variables, usable_cpus
+from worker.threads import VARIABLES, cap_threads, thread_variables
 
 
 @pytest.mark.parametrize(("cpus", "children", "threads"), [(8, 2, "4"), (8, 3, "2"), (2, 4, "1"), (1, 1, "1")])
@@ -48,7 +49,7 @@ def test_a_quota_of_the_cgroup_counts(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_cpus_that_this_process_is_bound_to_count() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
-        "from worker.threads import usable_cpus; print(usable_cpus())"
+        "from shared.cpus import usable_cpus; print(usable_cpus())"
     )
 
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "1\n"

@@ -8,7 +8,7 @@ local function told(task)
 end
 
 local CLAIMED = {'status', 'model', 'owner', 'number', 'attempt', 'deadline', 'missing', 'place', 'key', 'callback',
-                 'alone', 'limit', 'input'}
+                 'alone', 'limit', 'input', 'created', 'again'}
 
 -- The tasks of a model that are claimed now: `first`, if it is queued, and those that come next in the queue, `most` at
 -- most. One that must be alone comes with no other. With a `most` of 0 it is `first` or nothing.
@@ -165,7 +165,12 @@ local function claim_next(first, worker, nonce, lease_ms, again, wanted, retenti
     reply[i + 2], claims[math.min(i, LATEST_KEPT)] = told(task), digits(now)
   end
   remember(CLAIMS .. reply[2], unpack(claims))
-  if batch.most > 1 then remember(BATCHES .. reply[2], #batch) end
+  count(reply[2], 'claimed', #batch)
+  if batch.most > 1 then
+    remember(BATCHES .. reply[2], #batch)
+    count(reply[2], 'batch:' .. bucket(#batch, SIZES))
+    count(reply[2], 'batched', #batch)
+  end
   if first and batch[1].id ~= first then put_back(first) end  -- it may wait for company yet
   return reply
 end
@@ -173,6 +178,7 @@ end
 -- An attempt died with its worker: back to the queue, or failed once it has cost `max_attempts` workers. Of a batch
 -- nobody knows which task it was: it costs none of them, but each is alone the next time.
 local function lose(task, now, max_attempts, retention_ms)
+  count(task.model, 'lost')
   if (tonumber(task.batch) or 1) > 1 then
     move(task, 'reap', 'queued', 'alone', 1)
   else
@@ -188,7 +194,8 @@ local function lose(task, now, max_attempts, retention_ms)
   return 'queued'
 end
 
-local ENDING_TASK = {'status', 'model', 'owner', 'number', 'attempt', 'key', 'callback', 'batch', 'started', 'error_code'}
+local ENDING_TASK = {'status', 'model', 'owner', 'number', 'attempt', 'key', 'callback', 'batch', 'created', 'again',
+                     'started', 'error_code'}
 
 -- End an attempt. Returns 1, or 0 if the claim is not held; 1 also when this claim has ended it so before: the answer
 -- was lost, and the child asks again. An empty `code` is a success, and `text` its result; else `text` is a sentence.

@@ -23,6 +23,7 @@ local function close(task, action, after, finished, retention_ms, ...)
   else
     leave_queue(task)
   end
+  count_end(task, before, finished)
   redis.call('ZADD', ENDING, expires, ending(task.owner, task.model, after, task.id))
   redis.call('SET', GONE .. task.id, task.owner, 'PXAT', digits(finished + 2 * retention_ms))
   redis.call('PEXPIREAT', TASK .. task.id, expires)
@@ -31,6 +32,7 @@ local function close(task, action, after, finished, retention_ms, ...)
 end
 
 local function fail(task, action, finished, retention_ms, code, sentence)
+  task.error_code = code
   close(task, action, 'failed', finished, retention_ms, 'error_code', code, 'error_message', sentence)
 end
 

@@ -15,6 +15,7 @@
 -- penstock:deadlines:<model>   zset    queued tasks that may expire: id -> when, in ms
 -- penstock:claims:<model>      list    instants of the model's latest claims, newest first. The latest 64 count
 -- penstock:batches:<model>     list    how many tasks each of the latest claims of a model that batches has won, newest first
+-- penstock:counts:<model>      hash    what has happened to the tasks of a model since ever: see rules/counts.lua
 -- penstock:gone:<id>           string  there was such a task: outlives it for as long again as it was kept
 -- penstock:void:<nonce>        string  this request to claim wins nothing any more, should it still be on its way: 'over', its
 --                                      child is dead; 'again', it was made again, and only so may it win
@@ -33,6 +34,7 @@
 -- model, status        see shared/task.py
 -- input, result        JSON, byte for byte as the client and the worker wrote it; a success drops its input
 -- created, started, finished, expires      instants in ms
+-- again                when it was queued by its latest retry, in ms; absent before the first
 -- owner                who submitted it; absent for the owner '' (no one was asked for a key)
 -- number               the nth submit of its owner, kept for good: by this tasks are listed
 -- key                  its Idempotency-Key, as part of a key's name; absent if it came without
@@ -62,6 +64,7 @@
 local TASK, QUEUE, LEASES = 'penstock:task:', 'penstock:queue:', 'penstock:leases:'
 local RUNTIMES, WORKERS, SLOTS = 'penstock:runtimes:', 'penstock:workers:', 'penstock:slots:'
 local DEADLINES, CLAIMS, BATCHES = 'penstock:deadlines:', 'penstock:claims:', 'penstock:batches:'
+local COUNTS = 'penstock:counts:'
 local GONE, VOID = 'penstock:gone:', 'penstock:void:'
 local TASKS, ENDING, KEY = 'penstock:tasks:', 'penstock:ending', 'penstock:key:'
 local NUMBER, OUTBOX, DELIVERY = 'penstock:number:', 'penstock:outbox', 'penstock:delivery:'
@@ -98,7 +101,7 @@ end
 
 local function look(id)
   return look_at(id, {'status', 'model', 'owner', 'number', 'place', 'attempt', 'deadline', 'missing', 'key', 'callback',
-                      'batch', 'worker'})
+                      'batch', 'worker', 'created', 'again', 'started'})
 end
 
 local function may(action, before, after)
