@@ -9,16 +9,21 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-annotate --override requirements-overrides.txt --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults bench lint contract format lock upgrade clean
+.PHONY: help run test test-containers faults bench lint contract format lock upgrade clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
 
 run: $(VENV)/run.stamp  ## serve the shipped models on http://127.0.0.1:8000, with an embedded Valkey
 	@exec $(BIN)/penstock up
 
 test: $(VENV)/dev.stamp  ## run every test; they start the servers they need, and stop them
 	$(BIN)/python -m pytest
+
+# BASE and REDIS_IMAGE: what the images are built on, and the Redis that is run; BUILD_NETWORK: `host`, where builds reach
+# the package index only so. REQUIRE_ENGINE=1: a missing engine is a failure.
+test-containers: $(VENV)/dev.stamp  ## build the images and try docker-compose.yml, where a container engine answers
+	$(BIN)/python -m pytest tests/containers
 
 # SEED, FAULTS, TASKS, PACE (faults a second), SECONDS (ends it whatever the counts are), SERVER (valkey or redis).
 faults: $(VENV)/dev.stamp  ## kill, freeze, cut off and crash the real system under load: 1000 faults in 20 minutes
@@ -68,6 +73,7 @@ lock: $(VENV)/dev.stamp  ## write the lock files anew from pyproject.toml, keepi
 	$(LOCK) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 	$(LOCK) pyproject.toml --extra api -c requirements.lock -o requirements-api.lock
 	$(LOCK) pyproject.toml --extra worker -c requirements.lock -o requirements-worker.lock
+	$(LOCK) pyproject.toml --extra worker --extra models -c requirements.lock -o requirements-models.lock
 	for each in bench/contenders/*/requirements.in; do $(LOCK) $$each -o $${each%.in}.lock || exit 1; done
 
 upgrade: | $(VENV)/bin/python  ## forget the locked versions, then lock the newest

@@ -67,7 +67,13 @@ def test_an_install_has_all_that_it_imports(lock: str, modules: list[str]) -> No
 
 
 def test_there_is_a_lock_for_every_install() -> None:
-    assert LOCKS == ["requirements-api.lock", "requirements-dev.lock", "requirements-worker.lock", "requirements.lock"]
+    assert LOCKS == [
+        "requirements-api.lock",
+        "requirements-dev.lock",
+        "requirements-models.lock",
+        "requirements-worker.lock",
+        "requirements.lock",
+    ]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
