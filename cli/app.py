@@ -11,7 +11,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from cli.address import local_url
 from cli.client import Client, ClientError, Document
+from cli.doctor.examination import examine
+from cli.doctor.finding import as_json, as_text, is_well
+from cli.doctor.look import UrlError, running_server
 from cli.document import InputError, read_input, render
 from cli.progress import progress_bar
 from cli.up import up as run_up
@@ -115,6 +119,32 @@ def worker(
     """Run a worker only, against the ledger that PENSTOCK_REDIS_URL names. Run more of them to go faster."""
     _require_ledger(_settings(concurrency=concurrency, drain_seconds=drain))
     _become("worker", options(models=models, concurrency=concurrency, drain=drain))
+
+
+@app.command(rich_help_panel=RUN)
+def doctor(
+    url: Annotated[
+        str | None,
+        typer.Option(envvar="PENSTOCK_URL", help="Where the API is, if not here; a key comes from PENSTOCK_API_KEY."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON, on one line.")] = False,
+) -> None:
+    """Look whether a running installation is well: a line for each check, and what to do about it.
+
+    Exits with 0 if nothing failed, 1 if something did.
+    """
+    settings = _settings()
+    api_url, key = url or local_url(settings.api_host, settings.api_port), os.environ.get("PENSTOCK_API_KEY", "")
+    ledger_url = settings.redis_url or running_server(settings.data_dir)
+    if not ledger_url:
+        _require_ledger(settings)
+    try:
+        findings = examine(ledger_url, api_url, key, api_is_named=url is not None)
+    except UrlError as error:
+        complain(str(error))
+        raise typer.Exit(EX_USAGE) from error
+    say(as_json(findings) if json else as_text(findings))
+    raise typer.Exit(0 if is_well(findings) else 1)
 
 
 @keys.command()

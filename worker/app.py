@@ -17,6 +17,7 @@ from shared.ledger import calls
 from shared.ledger.connection import connect
 from shared.model import ModelError, ModelSchema
 from shared.settings import Settings
+from shared.shape import shape_of
 from shared.start import StartError
 from worker.child import Child, load_missing
 from worker.consumer import EXIT_FAILED, LOAD_SECONDS, celery_app, consume, is_cold_shutdown
@@ -65,6 +66,7 @@ class Worker:
             on_broken=self._stop,
             must_end_now=is_cold_shutdown,
             memory=lambda: self.meter.latest,
+            shapes={name: shape_of(schema) for name, schema in self.schemas.items()},
         )
         self._keeper_thread = threading.Thread(target=self.keeper.run, name="lease-keeper", daemon=True)
         self._meter_thread = threading.Thread(target=self.meter.run, name="memory-meter", daemon=True)

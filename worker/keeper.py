@@ -8,7 +8,7 @@ while it reconnects; with its own connection, because Celery's may be the broken
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -49,6 +49,7 @@ class LeaseKeeper:
     on_broken: Callable[[str], None]  # told why this worker cannot go on
     must_end_now: Callable[[], bool]  # whether it was told not to wait for its tasks
     memory: Callable[[], tuple[ChildMemory, ...]] = tuple  # what each child takes, as last measured
+    shapes: Mapping[str, str] = field(default_factory=dict)  # of each model, as this worker has it
     _ended: dict[int, int] = field(default_factory=dict)  # by slot: a pid that was killed, and is still in its slot
     _owed: deque[Call[Any]] = field(default_factory=deque)  # what the ledger has yet to be told
     _canceled: dict[Attempt, float] = field(default_factory=dict)  # until when a slot may yet turn out to hold it
@@ -157,7 +158,7 @@ class LeaseKeeper:
 
     def _report(self, views: list[SlotView]) -> None:
         slots = slots_by_model(views, self.models, draining=self._drain_at is not None)
-        self.ledger.run(calls.announce(self.worker, slots, self.settings.lease_ms, self.memory()))
+        self.ledger.run(calls.announce(self.worker, slots, self.settings.lease_ms, self.memory(), self.shapes))
         for view in views:
             if view.state is State.BROKEN:
                 self.on_broken(view.reason)

@@ -3,6 +3,7 @@
 calls.py        every step as a value; those of workers are in attempts.py, and what a step is in call.py
 records.py      what goes into the steps, and what comes out
 outlooks.py     what readers have heard a moment ago
+checkup.py      what an operator looks at
 payload.py      what counts as large
 replies.py      how the answers of Redis read
 scripts.py      the text of the scripts; lua/rules/keys.lua documents every key and field

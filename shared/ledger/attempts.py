@@ -1,6 +1,7 @@
 """The steps of a worker: claims and what becomes of them, and what the keeper says and does. Part of `calls`."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from shared.ledger import replies
 from shared.ledger.call import Call
@@ -40,14 +41,20 @@ def renew(held: Iterable[tuple[str, int]], lease_ms: int) -> Call[frozenset[str]
     return Call("renew", (lease_ms, *pairs), lambda reply: frozenset(id.decode() for id in reply))
 
 
-def announce(worker: str, slots: Mapping[str, int], believed_ms: int, memory: Iterable[ChildMemory] = ()) -> Call[None]:
-    """Say that `worker` lives, how many children can run each model, and what memory each of its children takes.
+def announce(
+    worker: str,
+    slots: Mapping[str, int],
+    believed_ms: int,
+    memory: Iterable[ChildMemory] = (),
+    shapes: Mapping[str, str] = MappingProxyType({}),
+) -> Call[None]:
+    """Say that `worker` lives, how many children can run each model, in which shape, and what memory each child takes.
 
     Zero takes it off that model's list.
     """
-    pairs = [part for model, count in slots.items() for part in (model, count)]
+    rows = [part for model, count in slots.items() for part in (model, count, shapes.get(model, ""))]
     measured = " ".join(f"{child.pss}:{child.private}" for child in memory)
-    return Call("announce", (worker, believed_ms, measured, *pairs), lambda _: None)
+    return Call("announce", (worker, believed_ms, measured, *rows), lambda _: None)
 
 
 def loaded(model: str, ms: int) -> Call[None]:

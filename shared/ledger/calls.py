@@ -26,6 +26,7 @@ from shared.ledger.attempts import (
     succeed,
 )
 from shared.ledger.call import Call
+from shared.ledger.checkup import Checkup, checkup_of
 from shared.ledger.counts import Counts, counts
 from shared.ledger.outlooks import Outlooks
 from shared.ledger.records import (
@@ -49,6 +50,7 @@ __all__ = [
     "announce",
     "cancel",
     "census",
+    "checkup",
     "claim",
     "collect",
     "count",
@@ -193,6 +195,11 @@ def census(models: Sequence[str]) -> Call[dict[str, ModelCensus]]:
 def count(models: Sequence[str]) -> Call[Counts]:
     """Count what there is, and tell what has happened to the tasks of each model since ever. For monitoring."""
     return Call("count", tuple(models), lambda reply: counts(models, reply))
+
+
+def checkup() -> Call[Checkup]:
+    """Look at what tells an operator whether all is well, of every model that was ever served or asked for."""
+    return Call("checkup", (), checkup_of)
 
 
 def tier(priority: int) -> int:

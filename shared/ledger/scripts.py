@@ -43,6 +43,7 @@ FLAGS = {
     "read_each": "no-writes",
     "census": "no-writes",
     "count": "no-writes",
+    "checkup": "no-writes",
     "list": "no-writes",
     "retry": "",
 }

@@ -73,6 +73,7 @@ local function forget_dead_workers(model)
   if #dead == 0 then return end
   redis.call('ZREM', WORKERS .. model, unpack(dead))
   redis.call('HDEL', SLOTS .. model, unpack(dead))
+  redis.call('HDEL', SHAPES .. model, unpack(dead))
   redis.call('HDEL', MEMORY, unpack(dead))
 end
 

@@ -10,6 +10,7 @@
 --                                      a batch, its share. The latest 64 count
 -- penstock:workers:<model>     zset    live workers that have loaded the model: worker -> until when believed, in ms
 -- penstock:slots:<model>       hash    worker -> how many of its children can run the model
+-- penstock:shapes:<model>      hash    worker -> which version of the model it has loaded (shared/shape.py)
 -- penstock:memory              hash    worker -> "<pss>:<private>" in bytes of each of its children, separated by spaces
 -- penstock:models              set     models that have been served or asked for: what the reaper goes through
 -- penstock:deadlines:<model>   zset    queued tasks that may expire: id -> when, in ms
@@ -68,7 +69,7 @@ local COUNTS = 'penstock:counts:'
 local GONE, VOID = 'penstock:gone:', 'penstock:void:'
 local TASKS, ENDING, KEY = 'penstock:tasks:', 'penstock:ending', 'penstock:key:'
 local NUMBER, OUTBOX, DELIVERY = 'penstock:number:', 'penstock:outbox', 'penstock:delivery:'
-local RATE, MEMORY = 'penstock:rate:', 'penstock:memory'
+local RATE, MEMORY, SHAPES = 'penstock:rate:', 'penstock:memory', 'penstock:shapes:'
 local MODELS, ORDER, CHANNEL = 'penstock:models', 'penstock:order', 'penstock:worker:'
 local LATEST_KEPT = 64
 local AT_ONCE = 1000  -- bounds how long one script holds Redis up; the rest follows at the next call
