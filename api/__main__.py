@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from api.app import contract, create_app
 from api.listener import ListenError, allow_many_connections, bind, listen, make_server, stop_with_success, url
@@ -19,11 +20,16 @@ from shared.model import ModelError, ModelSchema, read_schemas
 from shared.server import redacted
 from shared.settings import Settings, SettingsError, load_settings, unknown_variables
 from shared.start import StartError, require_usable
+from shared.trace import TraceError, asked_for, close
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 log = logging.getLogger("api")
 
 WRONG_CONFIGURATION = 2
 CANNOT_START = 1
+LAST_SPANS_SECONDS = 2.0
 COLLECT_AFTER = 50_000  # objects; Python's own 700 is made for programs that hold little
 
 
@@ -34,7 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     try:
-        settings = load_settings(api_host=options.host, api_port=options.port, api_processes=options.processes)
+        settings = load_settings(
+            api_host=options.host,
+            api_port=options.port,
+            api_processes=options.processes,
+            log_level=options.log_level,
+        )
         schemas = read_schemas(settings.models)
         if options.openapi:
             print(json.dumps(contract(settings, schemas), indent=2, ensure_ascii=False))
@@ -64,6 +75,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", help="address to listen on (PENSTOCK_API_HOST)")
     parser.add_argument("--port", type=int, help="port to listen on (PENSTOCK_API_PORT)")
     parser.add_argument("--processes", type=int, help="how many processes serve on it (PENSTOCK_API_PROCESSES)")
+    parser.add_argument("--log-level", help="debug, info, warning or error (PENSTOCK_LOG_LEVEL)")
     parser.add_argument("--bound", type=int, help=argparse.SUPPRESS)  # the socket of one of them: see api.processes
     parser.add_argument(
         "--openapi", action="store_true", help="print the OpenAPI document of what would be served, and end; no Redis"
@@ -81,7 +93,8 @@ def _connect(redis_url: str) -> AsyncLedger:
 
 
 def _run(settings: Settings, schemas: dict[str, ModelSchema], ledger: AsyncLedger, bound: int | None) -> None:
-    app = create_app(settings, schemas, ledger)
+    provider = _provider()
+    app = create_app(settings, schemas, ledger, provider)
     server = make_server(app.serve, app.leave, settings.request_seconds)
     if bound is None:
         listener = listen(settings.api_host, settings.api_port)
@@ -91,6 +104,17 @@ def _run(settings: Settings, schemas: dict[str, ModelSchema], ledger: AsyncLedge
     _collect_seldom()
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(server.serve(sockets=[listener]))
+    if provider is not None:
+        close(provider, LAST_SPANS_SECONDS)
+
+
+def _provider() -> "TracerProvider | None":
+    try:
+        tracing = asked_for(os.environ, "penstock-api")
+    except TraceError as error:  # the platform may have set it for everyone: no reason not to serve
+        log.warning("no traces: %s", error)
+        return None
+    return tracing.make_provider() if tracing else None
 
 
 def _collect_seldom() -> None:

@@ -8,6 +8,7 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from fastapi import FastAPI
+from opentelemetry.trace import TracerProvider
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
@@ -27,6 +28,7 @@ from api.problems import Problem, on_http_exception, on_problem
 from api.served import ServedModels
 from api.state import StateEndpoints
 from api.tasks import TaskEndpoints
+from api.tracing import submitting, telemetry, untraced
 from shared.ledger.connection import AsyncLedger
 from shared.ledger.records import Rate
 from shared.model import ModelSchema
@@ -42,16 +44,22 @@ class App:
     leave: Callable[[], None]
 
 
-def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: AsyncLedger) -> App:
+def create_app(
+    settings: Settings,
+    schemas: Mapping[str, ModelSchema],
+    ledger: AsyncLedger,
+    provider: TracerProvider | None = None,
+) -> App:
     """Return the application that serves `schemas` (at least one; the first is the default) from `ledger`.
 
     The endpoints are plain routes and the OpenAPI document is written by api.openapi: FastAPI's own would parse and
-    build every body once more, and cost a fifth of a request.
+    build every body once more, and cost a fifth of a request. With a `provider` of traces every request is a span, and
+    it is the framework that makes them: then none goes past it.
     """
     served, metering, changes = ServedModels(schemas), Metering(schemas), Changes(ledger)
     bounded = BoundedLedger(ledger, metering.missed)
     courier = Courier(bounded, settings.callback_rules, settings.callback_secret, settings.callback_retry_seconds)
-    tasks = TaskEndpoints(bounded, changes, served, settings)
+    tasks = TaskEndpoints(bounded, changes, served, settings, submitting if provider else untraced)
     layers = [
         Middleware(Envelope, metering=metering),
         Middleware(Door, keys=settings.keys),
@@ -73,11 +81,12 @@ def create_app(settings: Settings, schemas: Mapping[str, ModelSchema], ledger: A
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        telemetry=telemetry(provider),
     )
     document = contract(settings, schemas)
     framework.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to bring one's own
     lane = behind(layers, Lane(tasks.post_read_or_forget))
-    return App(Fork(lane, framework), framework, changes.leave)
+    return App(framework if provider else Fork(lane, framework), framework, changes.leave)
 
 
 def behind(layers: Sequence[Middleware], app: ASGIApp) -> ASGIApp:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,7 +85,8 @@ class Changes:
         watch = self._watches.setdefault(key, Watch())
         watch.watchers += 1
         if self._listener is None or self._listener.done():
-            self._listener = asyncio.create_task(self._listen(), name="changes")
+            # In a context of its own: what it logs is not of the request that happened to be the first to wait.
+            self._listener = asyncio.create_task(self._listen(), name="changes", context=Context())
         try:
             yield watch
         finally:

@@ -7,12 +7,12 @@ an id that they have seen).
 """
 
 import asyncio
-import logging
 import random
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import httpx2
+import structlog
 
 from api.delivery import Answer, after, headers_of, payload_of
 from api.ledger import BoundedLedger
@@ -37,7 +37,7 @@ LOOK_SECONDS = 0.5
 AT_ONCE = 32  # deliveries under way
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 15.0  # Standard Webhooks: 15 to 30 s
 HOLD_SECONDS = 5.0  # of a delivery under way, renewed while it lasts: as long as a dead courier goes unnoticed
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 class Courier:
@@ -93,9 +93,9 @@ class Courier:
             await self._ledger.run(calls.settle(delivery, verdict.state, verdict.pause_ms, verdict.answer))
         except Problem:
             return  # it is tried again after the hold: a receiver that has taken it knows its id
-        level = logging.INFO if verdict.state is DeliveryState.DELIVERED else logging.WARNING
+        say = log.info if verdict.state is DeliveryState.DELIVERED else log.warning
         host = urlsplit(delivery.url).hostname  # not the rest of the URL, which may hold a secret
-        log.log(level, "callback of %s to %s: %s, %s", delivery.task_id, host, verdict.state, verdict.answer)
+        say("callback", task_id=delivery.task_id, host=host, state=verdict.state.value, answer=verdict.answer)
 
     async def _try(self, http: httpx2.AsyncClient, delivery: Delivery) -> Answer | str:
         """Return what the receiver answered, or a word for why it did not. Meanwhile it is held."""

@@ -1,22 +1,29 @@
 """What every answer has, whatever it answers: a request's id, safe headers, and never a bare failure."""
 
-import logging
 import re
 from secrets import token_hex
 from time import perf_counter
 
+import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metering import Metering
 from api.problems import INTERNAL_ERROR, Problem, body_too_large, response
+from shared.log import SERVED
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+
+class BrokenOffError(RuntimeError):
+    """An answer that had begun cannot be brought to its end."""
 
 
 class Envelope:
     """Outermost: gives each answer X-Request-ID and nosniff, and turns whatever escapes into a 500 problem.
+
+    Every line of the log that is written meanwhile has that id, too.
 
     Plain ASGI, not an exception handler for Exception: the framework runs that outside of every middleware, where its
     answer would have no id.
@@ -25,6 +32,7 @@ class Envelope:
     def __init__(self, app: ASGIApp, metering: Metering) -> None:
         self._app = app
         self._metering = metering
+        self._log = structlog.get_logger().bind()  # not what stands for it: nothing for debugging costs 0.3 us then
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the server."""
@@ -32,6 +40,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         id = request_id(scope)
+        SERVED.set(id)  # not taken back: each request has a context of its own, which ends with it
         extra = marks(id)
         began, started = perf_counter(), False
 
@@ -40,6 +49,8 @@ class Envelope:
             if message["type"] == "http.response.start":
                 started = True
                 self._metering.answered(scope, message["status"], perf_counter() - began)
+                # Not the query: it may hold a callback's URL.
+                self._log.debug("answered", method=scope["method"], path=scope["path"], status=message["status"])
                 message["headers"] = [*message["headers"], *extra]
             await send(message)
 
@@ -47,10 +58,10 @@ class Envelope:
             await self._app(scope, receive, send_more)
         except ClientDisconnect:  # while its body was being read: there is nobody to answer
             return
-        except Exception:  # whatever nobody foresaw: the client gets a 500, the log the reason
-            log.exception("%s %s failed", scope["method"], scope["path"], extra={"request_id": id.decode()})
-            if started:
-                raise  # too late for an answer; the server closes the connection
+        except Exception as error:  # noqa: BLE001 (whatever nobody foresaw: the client gets a 500, the log the reason)
+            log.error("a request failed", method=scope["method"], path=scope["path"], failure=error)  # noqa: TRY400
+            if started:  # too late for an answer; the server closes the connection, and logs what it is told
+                raise BrokenOffError("an answer broke off; the line before says why") from None
             await response(_failure(id), scope)(scope, receive, send_more)
 
 

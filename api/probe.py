@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextvars import Context
 from typing import Protocol
 
 from redis.exceptions import RedisError
@@ -36,7 +37,8 @@ class Probe:
     def start(self) -> None:
         """Begin to look. The one before, if any, has told that the ledger answers, and has nothing left to do."""
         self._looked.clear()
-        self._task = asyncio.create_task(self._look_until_it_answers())
+        # In a context of its own: it looks for everyone, not for the request that found the ledger away.
+        self._task = asyncio.create_task(self._look_until_it_answers(), context=Context())
 
     async def first_look(self) -> None:
         """Return once the ledger was looked at since the start, which takes FIRST_SECONDS at most."""

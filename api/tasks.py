@@ -1,10 +1,11 @@
 """The endpoints under /task. One request is one step of the ledger, unless it waits."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
+import structlog
 from fastapi.sse import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,18 +30,30 @@ from api.problems import (
 from api.readings import Readings
 from api.served import ServedModels
 from api.submission import read_body, require_fetchable
+from api.tracing import untraced
 from api.waiting import stream, until_final
 from shared.ledger import calls
 from shared.ledger.outlooks import Outlooks
 from shared.ledger.records import Admission, KeyReused, Refusal, Replay, Submission
+from shared.log import request_id
 from shared.settings import Settings
 from shared.task import Missing, Status, Task
+
+log = structlog.get_logger()
 
 
 class TaskEndpoints:
     """What answers under /task."""
 
-    def __init__(self, ledger: BoundedLedger, changes: Changes, served: ServedModels, settings: Settings) -> None:
+    def __init__(
+        self,
+        ledger: BoundedLedger,
+        changes: Changes,
+        served: ServedModels,
+        settings: Settings,
+        traceparent: Callable[[], str] = untraced,
+    ) -> None:
+        self._traceparent = traceparent
         self._ledger = ledger
         self._changes = changes
         self._outlooks = Outlooks()
@@ -88,18 +101,27 @@ class TaskEndpoints:
         task = known(id, await self._ledger.run(call))
         if task.status is not Status.CANCELED:
             raise Problem(TASK_FINISHED, f"Task {id} has {task.status}, so it cannot be canceled.")
+        log.info("canceled", task_id=id, attempt=task.attempt, model=task.model)
         return answer(task, {b"content-location": location(id)})
 
     async def retry(self, request: Request) -> Response:
         """POST /task/{task_id}/retry: have a task that failed or was canceled queued again."""
         id = parse_id(request.path_params["name"])
-        call = calls.retry(id, request.scope[OWNER], self._admission, self._retention_ms)
+        call = calls.retry(
+            id,
+            request.scope[OWNER],
+            self._admission,
+            self._retention_ms,
+            request_id=request_id(),
+            traceparent=self._traceparent(),
+        )
         found = await self._ledger.run(call)
         if isinstance(found, Refusal):
             raise refused(found)
         task = known(id, found.task)
         if not found.accepted:
             raise Problem(NOT_RETRYABLE, f"Task {id} is {task.status}; only a failed or canceled one is retried.")
+        log.info("retried", task_id=id, attempt=task.attempt, model=task.model)
         return answer(task, {b"location": location(id), b"content-location": location(id)}, status=202)
 
     async def events(self, request: Request) -> Response:
@@ -131,6 +153,8 @@ class TaskEndpoints:
             time_limit_ms=options.time_limit_ms,
             expires_in_ms=options.expires_in_ms,
             callback=options.callback_url,
+            request_id=request_id(),
+            traceparent=self._traceparent(),
             key=make_key(key, model, input, body, options.of_the_task()) if key else None,
         )
         del input  # as large as the body, if not larger, and the ledger may take a while
@@ -166,8 +190,10 @@ class TaskEndpoints:
         if isinstance(found, KeyReused):
             raise Problem(KEY_REUSED, "A key stands for one request; take another key for another one.")
         if isinstance(found, Replay):
+            log.info("replayed", task_id=found.id, model=submission.model)
             replayed = {b"idempotency-replayed": b"true", b"location": location(found.id)}
             return known(found.id, found.task), replayed
+        log.info("accepted", task_id=found.id, model=submission.model, priority=submission.priority)
         return found, {b"location": location(found.id)}
 
     async def _read(self, id: str, request: Request) -> Response:
@@ -218,6 +244,7 @@ class TaskEndpoints:
         missing = await self._ledger.run(calls.forget(id, owner, self._retention_ms))
         if missing is not None:
             known(id, missing)
+        log.info("forgotten", task_id=id)
         return Response(status_code=204)
 
     def _wanted_wait(self, request: Request, options: Options | Reading | None) -> float | None:

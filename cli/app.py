@@ -43,6 +43,9 @@ Processes = Annotated[
     int | None, typer.Option(min=1, help="How many processes serve on that address; PENSTOCK_API_PROCESSES.")
 ]
 Concurrency = Annotated[int | None, typer.Option(help="Children of the worker; PENSTOCK_CONCURRENCY.")]
+LogLevel = Annotated[
+    str | None, typer.Option(metavar="LEVEL", help="debug, info, warning or error; PENSTOCK_LOG_LEVEL.")
+]
 Url = Annotated[str, typer.Option(envvar="PENSTOCK_URL", help="Where the API is; a key comes from PENSTOCK_API_KEY.")]
 Timeout = Annotated[float | None, typer.Option(min=0, metavar="SECONDS", help="Give up waiting after this long.")]
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="The task_id of a task document.")]
@@ -75,13 +78,14 @@ def up(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where the embedded server keeps its data; PENSTOCK_DATA_DIR.")
     ] = None,
+    log_level: LogLevel = None,
 ) -> None:
     """Run everything: the API, a worker and, unless PENSTOCK_REDIS_URL names a ledger, an embedded server.
 
     What dies is started again. Ctrl-C stops everything in order and lets
     running tasks finish for PENSTOCK_DRAIN_SECONDS; a second Ctrl-C kills it all.
     """
-    settings = _settings(api_host=host, api_port=port, concurrency=concurrency, data_dir=data_dir)
+    settings = _settings(api_host=host, api_port=port, concurrency=concurrency, data_dir=data_dir, log_level=log_level)
     raise typer.Exit(run_up(settings))
 
 
@@ -93,13 +97,14 @@ def api(
     openapi: Annotated[
         bool, typer.Option("--openapi", help="Print the OpenAPI document of what would be served, and end.")
     ] = False,
+    log_level: LogLevel = None,
 ) -> None:
     """Run the API only, against the ledger that PENSTOCK_REDIS_URL names."""
-    settings = _settings(api_host=host, api_port=port, api_processes=processes)
+    settings = _settings(api_host=host, api_port=port, api_processes=processes, log_level=log_level)
     if openapi:
         _become("api", ["--openapi"])
     _require_ledger(settings)
-    _become("api", options(host=host, port=port, processes=processes))
+    _become("api", options(host=host, port=port, processes=processes, log_level=log_level))
 
 
 @app.command(rich_help_panel=RUN)
@@ -115,10 +120,11 @@ def worker(
             help="How long running tasks may go on after it was told to stop; PENSTOCK_DRAIN_SECONDS.",
         ),
     ] = None,
+    log_level: LogLevel = None,
 ) -> None:
     """Run a worker only, against the ledger that PENSTOCK_REDIS_URL names. Run more of them to go faster."""
-    _require_ledger(_settings(concurrency=concurrency, drain_seconds=drain))
-    _become("worker", options(models=models, concurrency=concurrency, drain=drain))
+    _require_ledger(_settings(concurrency=concurrency, drain_seconds=drain, log_level=log_level))
+    _become("worker", options(models=models, concurrency=concurrency, drain=drain, log_level=log_level))
 
 
 @app.command(rich_help_panel=RUN)

@@ -111,6 +111,7 @@ def programs(plan: Plan, ledger: str) -> list[Program]:
             "api_host": settings.api_host,
             "api_port": plan.port,
             "concurrency": settings.concurrency,
+            "log_level": settings.log_level,
         },
     )
     patience = settings.drain_seconds + AFTER_DRAIN_SECONDS

@@ -1,7 +1,16 @@
-"""Logs of every process: one line an event, readable on a terminal, JSON elsewhere. Never an input, never a key."""
+"""Logs of every process: one line an event, readable on a terminal, JSON elsewhere. Never an input, never a key.
+
+What a line is about is on it without being said each time: in the API the request that is being served, and in any
+process whatever all of it works on. A child works on one thing at a time, so that holds for every thread in it.
+"""
 
 import logging
+import os
 import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import TextIO
 
 import structlog
 
@@ -16,7 +25,22 @@ NOISY = {
     "celery.pool": logging.CRITICAL,
     "multiprocessing": logging.CRITICAL,
     "httpx2": logging.WARNING,
+    "urllib3": logging.WARNING,
 }
+
+# The id of the request that is served, as it stands in a header: decoded only when a line is written, which is seldom.
+SERVED: ContextVar[bytes] = ContextVar("served", default=b"")
+
+
+class _Process:
+    """What is on every line of this process; replaced as a whole, so that whoever reads it needs no lock."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.works_on: Mapping[str, object] = {}
+
+
+_process = _Process()
 
 
 def configure_logging(level: str, *, process: str) -> None:
@@ -26,24 +50,25 @@ def configure_logging(level: str, *, process: str) -> None:
     of short tasks a second writes as many.
     """
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        stamped,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.UnicodeDecoder(),
     ]
+    lines, rendering = Lines(sys.stderr), _rendering(level)
     structlog.configure(
-        processors=[*shared, *_rendering()],
+        processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: LineLogger(lines),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
-    handler = logging.StreamHandler(sys.stderr)
+    name_process(process)
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering()],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     root = logging.getLogger()
@@ -53,10 +78,116 @@ def configure_logging(level: str, *, process: str) -> None:
         logging.getLogger(name).setLevel(quieter)
 
 
-def _rendering() -> list[structlog.typing.Processor]:
+def name_process(name: str) -> None:
+    """Have every line of this process say from now on which kind it is."""
+    _process.name = name
+
+
+def stamp(**fields: object) -> None:
+    """Have every line of this process carry `fields` from now on, instead of those of the last stamp.
+
+    Whichever thread writes it: the threads that a model starts know nothing of what started them.
+    """
+    _process.works_on = fields
+
+
+def request_id() -> str:
+    """Return the id of the request that is served; empty if none is."""
+    return SERVED.get().decode()
+
+
+def stamped(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Say what an event is about, unless it says so itself."""
+    for name, value in _process.works_on.items():
+        event.setdefault(name, value)
+    if id := SERVED.get():
+        event.setdefault("request_id", id.decode())
+    event.setdefault("process", _process.name)
+    return event
+
+
+class Lines:
+    """A stream of whole lines, each handed on in one system call.
+
+    It has no lock and no buffer, so it does not matter who writes at the instant of a fork, or in the middle of what.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        try:
+            self._descriptor: int | None = file.fileno()
+        except OSError:  # a file in memory
+            self._descriptor = None
+
+    def write(self, text: str) -> int:
+        """Write a line, its end included."""
+        if self._descriptor is None:
+            return self._file.write(text)
+        left = text.encode("utf-8", "backslashreplace")
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: whatever was written is gone."""
+
+
+class LineLogger:
+    """Where structlog's own lines end."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+
+    def msg(self, line: str) -> None:
+        """Write an event that is rendered."""
+        self._lines.write(f"{line}\n")
+
+    debug = info = warning = error = critical = msg
+
+
+def _rendering(level: str) -> list[structlog.typing.Processor]:
+    told = with_texts if level == "debug" else without_texts
     if sys.stderr.isatty():
-        return [one_line, structlog.dev.ConsoleRenderer(pad_event_to=0)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        # Not structlog's own choice for tracebacks, which shows local variables: a model's are its inputs.
+        plain = structlog.dev.plain_traceback
+        return [one_line, told, structlog.dev.ConsoleRenderer(pad_event_to=0, exception_formatter=plain)]
+    return [told, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def without_texts(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Tell the `failure` of an event, an exception that an input may have led to, without any exception's text."""
+    failure = event.pop("failure", None)
+    if isinstance(failure, BaseException):
+        event["exception"] = outline(failure)
+    return event
+
+
+def with_texts(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Tell the `failure` of an event in full, as `exc_info` always is."""
+    failure = event.pop("failure", None)
+    if isinstance(failure, BaseException):
+        event["exc_info"] = failure
+    return event
+
+
+def outline(error: BaseException) -> str:
+    """Return a traceback with types and places alone: the text of an exception often quotes what it could not take."""
+    return "\n\nThen:\n\n".join(map(_outline, reversed(list(causes(error)))))
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, what it came of, what that came of, ..., each once."""
+    seen: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None and not any(each is one for one in seen):
+        yield each
+        seen.append(each)
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+
+
+def _outline(error: BaseException) -> str:
+    places = "".join(traceback.format_tb(error.__traceback__))
+    return f"Traceback (most recent call last):\n{places}{type(error).__module__}.{type(error).__qualname__}"
 
 
 def one_line(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -6,18 +6,21 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+import structlog
 from celery.exceptions import SecurityWarning
 
 from shared.log import configure_logging
 from shared.model import ModelError, by_name, read_schemas
 from shared.settings import SettingsError, load_settings
 from shared.start import StartError, require_usable
+from shared.trace import TraceError, Tracing, asked_for
 from worker.app import Worker
 from worker.consumer import EXIT_FAILED, EXIT_MODEL_FAILED
 from worker.heartbeat import not_writable
 from worker.threads import cap_threads
 
 EXIT_USAGE = 2
+log = structlog.get_logger()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        settings = load_settings(concurrency=options.concurrency, drain_seconds=options.drain)
+        settings = load_settings(
+            concurrency=options.concurrency, drain_seconds=options.drain, log_level=options.log_level
+        )
         cap_threads(os.environ, settings.concurrency)
         schemas = read_schemas(settings.models)
         if options.models:
@@ -47,11 +52,19 @@ def _run(options: argparse.Namespace) -> int:
     warnings.filterwarnings("ignore", category=SecurityWarning)
     try:
         require_usable(settings.redis_url)
-        return Worker(settings, schemas).run()
+        return Worker(settings, schemas, _tracing()).run()
     except StartError as error:
         return _complain(str(error), EXIT_FAILED)
     except ModelError as error:
         return _complain(str(error), EXIT_MODEL_FAILED)
+
+
+def _tracing() -> Tracing | None:
+    try:
+        return asked_for(os.environ, "penstock-worker")
+    except TraceError as error:  # the platform may have set it for everyone: no reason not to work
+        log.warning("no traces", reason=str(error))
+        return None
 
 
 def _complain(message: str, code: int) -> int:
@@ -70,6 +83,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="SECONDS",
         help="how long running tasks go on after a stop (PENSTOCK_DRAIN_SECONDS)",
     )
+    parser.add_argument("--log-level", help="debug, info, warning or error (PENSTOCK_LOG_LEVEL)")
     return parser.parse_args(arguments)
 
 

@@ -15,16 +15,19 @@ from celery.worker import state as celery_state
 
 from shared.ledger import calls
 from shared.ledger.connection import connect
+from shared.log import name_process
 from shared.model import ModelError, ModelSchema
 from shared.settings import Settings
 from shared.shape import shape_of
 from shared.start import StartError
+from shared.trace import Tracing
 from worker.child import Child, load_missing
 from worker.consumer import EXIT_FAILED, LOAD_SECONDS, celery_app, consume, is_cold_shutdown
 from worker.gate import Gate, Usher
 from worker.keeper import LeaseKeeper
 from worker.memory import memory_of
 from worker.meter import MemoryMeter
+from worker.output import log_prints, prints_logged
 from worker.slots import Slots, State
 
 READY_LOOK_SECONDS = 0.05
@@ -37,6 +40,7 @@ class Worker:
 
     settings: Settings
     schemas: Mapping[str, ModelSchema]
+    tracing: Tracing | None = None
     name: str = field(default_factory=lambda: f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     slots: Slots = field(init=False)
     child: Child = field(init=False)
@@ -48,7 +52,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.slots = Slots(self.settings.concurrency, max(schema.max_batch for schema in self.schemas.values()))
-        self.child = Child(self.settings, self.name, self.slots, self.schemas, served={})
+        self.child = Child(self.settings, self.name, self.slots, self.schemas, served={}, tracing=self.tracing)
         self.gate = Gate(self.settings.concurrency)
         fork_lock = lock_out_forks()
         self.meter = MemoryMeter(self.slots, fork_lock)
@@ -83,6 +87,7 @@ class Worker:
             name=self.name,
             children=self.settings.concurrency,
             on_child_start=self._start_child,
+            on_child_stop=self.child.stop,
             on_pool_start=self._start_keeping,
             on_stop=self.keeper.drain,
         )
@@ -90,6 +95,8 @@ class Worker:
         return code
 
     def _start_child(self, index: int) -> None:
+        name_process("child")
+        log_prints()
         self.gate.pass_through(index)
         self.child.start(index)
 
@@ -107,7 +114,9 @@ class Worker:
 
     def _load_in_parent(self) -> None:
         shared = {name: schema for name, schema in self.schemas.items() if schema.load_in == "parent"}
-        for load in load_missing(shared, self.child.served):
+        with prints_logged():
+            loads = load_missing(shared, self.child.served)
+        for load in loads:
             self.keeper.owe(calls.loaded(*load))
         # What lives now is shared with the children; a collector that touched it would copy it page by page.
         gc.collect()

@@ -13,12 +13,16 @@ from shared.ledger import calls
 from shared.ledger.connection import Ledger, LedgerUnavailable, connect
 from shared.model import ModelError, ModelSchema
 from shared.settings import Settings
+from shared.trace import Tracing
 from worker.composure import composed
 from worker.execution import ServedModel
 from worker.fetching import Fetcher
 from worker.loading import load_model
+from worker.output import about
 from worker.runner import Runner
 from worker.slots import Slots, SlotView, State
+from worker.spans import NoSpans, Spans, make_spans
+from worker.wording import of_verdict
 
 ANSWER_SECONDS = 2.0
 LOOK_SECONDS = 0.05
@@ -36,6 +40,8 @@ class Child:
     schemas: Mapping[str, ModelSchema]
     served: dict[str, ServedModel]  # what the parent has loaded; the child adds its own
     linger_seconds: float = LINGER_SECONDS
+    tracing: Tracing | None = None
+    spans: Spans = field(default_factory=NoSpans)
     index: int = -1
     parent: int = -1
     ledger: Ledger = field(init=False)
@@ -60,6 +66,7 @@ class Child:
         except ModelError as error:
             self.slots.write(index, State.BROKEN, reason=str(error))
         else:
+            self.spans = make_spans(self.tracing, self.worker)  # its thread lives here, so not before the fork
             self.slots.write(index, State.IDLE)
             with suppress(*LedgerUnavailable):  # it is a figure the less
                 for load in loads:
@@ -80,7 +87,7 @@ class Child:
         except LedgerUnavailable:
             return  # the reaper will, when the leases have ended
         for verdict in verdicts:
-            log.warning("child died", task_id=verdict.id, pid=predecessor.pid, task_is_now=verdict.outcome)
+            log.warning("child died", **of_verdict(verdict), pid=predecessor.pid, task_is_now=verdict.outcome)
 
     def run(self, task_id: str) -> None:
         """Claim the task and run it to its end, and then what comes next, until nothing does."""
@@ -100,11 +107,16 @@ class Child:
                 is_told_to_end,
                 self.linger_seconds,
                 self.parent,
+                self.spans,
             )
             try:
                 runner.run(task_id)
             finally:
                 self.slots.write(self.index, State.IDLE)
+
+    def stop(self) -> None:
+        """Send what is left to be sent; comes last in a child that is not killed."""
+        self.spans.close()
 
     def _put_back(self, task_id: str) -> None:
         """Keep a message until the worker stops, which it does because of this child, and leave it to others then.
@@ -137,7 +149,8 @@ def load_missing(schemas: Mapping[str, ModelSchema], served: dict[str, ServedMod
     for name, schema in schemas.items():
         if name not in served:
             started = time.monotonic()
-            served[name] = ServedModel(schema, load_model(schema))
+            with about(model=name):
+                served[name] = ServedModel(schema, load_model(schema))
             seconds = time.monotonic() - started
             log.info("model loaded", model=name, seconds=round(seconds, 3), where=schema.load_in)
             loads.append((name, round(seconds * 1000)))

@@ -67,18 +67,19 @@ def consume(
     name: str,
     children: int,
     on_child_start: Callable[[int], None],
+    on_child_stop: Callable[[], None],
     on_pool_start: Callable[[], None],
     on_stop: Callable[[], None],
 ) -> int:
     """Take messages and run them in the pool until told to stop; return the exit code.
 
-    `on_child_start` is called in each child with its index, `on_pool_start` in the parent before the first message is
-    taken (it may raise ModelError or StartError), `on_stop` when a warm shutdown begins, and once more when the pool is
-    about to be waited for, whatever the reason.
+    `on_child_start` is called in each child with its index, and `on_child_stop` in each that ends without being killed;
+    `on_pool_start` in the parent before the first message is taken (it may raise ModelError or StartError), `on_stop`
+    when a warm shutdown begins, and once more when the pool is about to be waited for, whatever the reason.
     """
     app.steps["worker"].add(_step_between_pool_and_consumer(on_pool_start, on_stop))
     billiard_pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = LAST_WORD_TRIES
-    with _connected(on_child_start, on_stop):
+    with _connected(on_child_start, on_child_stop, on_stop):
         worker = app.Worker(
             hostname=f"penstock@{name}",
             concurrency=children,
@@ -116,11 +117,14 @@ def celery_app(redis_url: str, models: Iterable[str], run: Callable[[str], None]
 
 
 @contextmanager
-def _connected(on_child_start: Callable[[int], None], on_stop: Callable[[], None]) -> Iterator[None]:
+def _connected(
+    on_child_start: Callable[[int], None], on_child_stop: Callable[[], None], on_stop: Callable[[], None]
+) -> Iterator[None]:
     """Connect Celery's signals for the time of a run."""
     handlers = {
         signals.setup_logging: lambda **_: None,  # that there is a receiver keeps Celery from setting up its own
         signals.worker_process_init: lambda **_: on_child_start(current_process().index),
+        signals.worker_process_shutdown: lambda **_: on_child_stop(),
         signals.worker_shutting_down: lambda **_: on_stop(),
     }
     for signal, handler in handlers.items():

@@ -46,8 +46,8 @@ def execute_batch(served: ServedModel, inputs: Sequence[bytes], fetch: Fetch) ->
         return None
     try:
         results = list(served.model.predict_batch(fit, fetch))
-    except (Exception, SystemExit) as error:
-        log.warning("a batch failed; its tasks are computed one by one", tasks=len(inputs), exc_info=error)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (whatever a model raises; it is logged)
+        log.warning("a batch failed; its tasks are computed one by one", tasks=len(inputs), failure=error)
         return None
     if len(results) != len(fit):
         log.warning("predict_batch must return an output for each input", inputs=len(fit), outputs=len(results))
@@ -102,5 +102,5 @@ def told(error: BaseException) -> str:
 
 
 def _failed(sentence: str, error: BaseException, code: ErrorCode = ErrorCode.MODEL_ERROR) -> TaskError:
-    log.warning("prediction failed", code=code.value, exc_info=error)
+    log.warning("prediction failed", code=code.value, failure=error)
     return TaskError(code, sentence.encode(errors="replace").decode())

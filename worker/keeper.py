@@ -27,6 +27,7 @@ from worker.dooms import Cause, Doom, doom_of_lost, dooms, last_words
 from worker.heartbeat import beat
 from worker.slots import LOADED, Attempt, Slots, SlotView, State
 from worker.takedown import take_down
+from worker.wording import of_attempts, of_verdict
 
 LOOK_SECONDS = 0.1  # how late a hard limit may be noticed
 REPORT_SECONDS = 1.0  # between two announcements, and between two reapings
@@ -95,7 +96,10 @@ class LeaseKeeper:
         Again it may bring the end forward, but not put it off.
         """
         self.slots.drain()
-        at = time.monotonic() + (self.settings.drain_seconds if seconds is None else seconds)
+        seconds = self.settings.drain_seconds if seconds is None else seconds
+        if self._drain_at is None:
+            log.info("draining", seconds=seconds)
+        at = time.monotonic() + seconds
         self._drain_at = at if self._drain_at is None else min(self._drain_at, at)
 
     def _wait(self, pubsub: PubSub) -> Attempt | None:
@@ -142,7 +146,7 @@ class LeaseKeeper:
             self._renew(views)
             self._next_renewal = now + self.settings.lease_seconds / 3
         while self._owed:
-            self.ledger.run(self._owed[0])
+            self._tell(self._owed[0])
             self._owed.popleft()
         if now >= self._next_report:
             self._report(views)
@@ -165,7 +169,7 @@ class LeaseKeeper:
         sighting_ms, missing_ms = int(SIGHTING_SECONDS * 1000), int(MISSING_SECONDS * 1000)
         reap = calls.reap(self.settings.max_attempts, self.settings.retention_ms, sighting_ms, missing_ms)
         for verdict in self.ledger.run(reap):
-            log.warning("reaped", task_id=verdict.id, outcome=verdict.outcome)
+            log.warning("reaped", **of_verdict(verdict), outcome=verdict.outcome)
         for _ in range(PURGES):
             if not self.ledger.run(calls.purge()):
                 break
@@ -181,18 +185,23 @@ class LeaseKeeper:
             return
         if take_down(self.slots, doom.view, doom.is_still_due, partial(self._settle, doom.cause)):
             self._ended[doom.view.index] = doom.view.pid
-            ids = [id for id, _ in doom.view.attempts]
-            log.info("killed the child", why=doom.cause.value, task_id=ids[0], tasks=len(ids), pid=doom.view.pid)
+            log.info("killed the child", why=doom.cause.value, pid=doom.view.pid, **of_attempts(doom.view.attempts))
 
     def _settle(self, cause: Cause, view: SlotView) -> None:
         words = last_words(view, cause, self.models, self.settings.retention_ms)
         while words:
             try:
-                self.ledger.run(words[0])
+                self._tell(words[0])
             except (RedisError, OSError):
                 self._owed.extend(words)
                 return
             words.pop(0)
+
+    def _tell(self, call: Call[Any]) -> None:
+        """Run a step; of what it gives back, say so: nobody else does."""
+        answer = self.ledger.run(call)
+        for id in answer if call.script == "release" else ():
+            log.info("released", task_id=id)
 
     def _note_away(self, error: BaseException) -> None:
         if not self._away:

@@ -3,6 +3,8 @@
 import math
 import time
 
+import structlog
+
 from shared.ledger import calls
 from shared.ledger.connection import Ledger, LedgerUnavailable
 from shared.ledger.records import Claim
@@ -11,6 +13,7 @@ from shared.task import Progress
 EVERY_SECONDS = 0.1  # a model may report in its innermost loop; Redis hears of it ten times a second
 PAUSE_SECONDS = 5.0  # after a failure: a prediction must not wait for Redis at every step
 LONGEST_NOTE = 200
+log = structlog.get_logger()
 
 
 class ProgressReporter:
@@ -32,6 +35,7 @@ class ProgressReporter:
         if now < self._not_before:
             return
         self._not_before = now + EVERY_SECONDS
+        log.debug("progress", fraction=progress.fraction)  # the message is for the client, and may quote its input
         try:
             self._ledger.run(calls.progress(self._claim, progress))
         except LedgerUnavailable:

@@ -20,9 +20,12 @@ from shared.task import PRIORITIES, TaskError
 from worker.execution import Outcome, ServedModel, execute, execute_batch, within
 from worker.fetching import Fetcher
 from worker.hints import is_id, named_in
+from worker.output import about
 from worker.patience import insist
 from worker.progress import ProgressReporter
 from worker.slots import Slots, State
+from worker.spans import NoSpans, Spans
+from worker.wording import of_claims
 
 LISTEN_SECONDS = 0.25  # at a time: so much later a child that listens hears that its worker stops
 LOOK_AGAIN_SECONDS = 0.005  # while tasks wait for company: it may be complete sooner
@@ -52,8 +55,10 @@ class Runner:
     is_told_to_end: Callable[[], bool]  # whether this child alone is
     linger_seconds: float
     parent: int  # the process that keeps the leases
+    spans: Spans = field(default_factory=NoSpans)
     _wanted: dict[str, tuple[Wanted, ...]] = field(init=False)
     _lists: list[str] = field(init=False)
+    _busy_since: float = 0.0
 
     def __post_init__(self) -> None:
         self._lists = [list_key(model, priority) for priority in reversed(PRIORITIES) for model in self.served]
@@ -111,7 +116,7 @@ class Runner:
                 self.ledger.run(calls.decline(hint))
                 log.info("declined", task_id=hint)
         except LedgerUnavailable as error:  # the reaper finds the task without a message, and sends another
-            log.warning("cannot claim", error=type(error).__name__)
+            log.warning("cannot claim", error=type(error).__name__, **({"task_id": hint} if hint else {}))
         return None
 
     def _claim(self, hint: str, asking: Asking) -> Won:
@@ -130,22 +135,31 @@ class Runner:
         )
 
     def _compute(self, hand: Hand) -> Hand | None:
+        for claim in hand.claims:
+            log.debug("claimed", **of_claims([claim]), waited_ms=claim.waited_ms)
         served = self.served[hand.claims[0].model]
         if len(hand.claims) > 1:
-            limit = min(time_limit(served.schema, claim) for claim in hand.claims)
-            self._say_busy(hand, len(hand.claims), limit)
-            outcomes = execute_batch(served, [claim.input for claim in hand.claims], self.fetch)
-            if outcomes is not None:
-                return self._proceed(hand, [self._ended(*each) for each in zip(hand.claims, outcomes, strict=True)])
+            ended = self._together(hand, served)
+            if ended is not None:
+                return self._proceed(hand, ended)
         return self._one_by_one(hand, served)
+
+    def _together(self, hand: Hand, served: ServedModel) -> list[Ended] | None:
+        self._say_busy(hand, len(hand.claims), min(time_limit(served.schema, claim) for claim in hand.claims))
+        with about(**of_claims(hand.claims)), self.spans.of(hand.claims) as span:
+            outcomes = execute_batch(served, [claim.input for claim in hand.claims], self.fetch)
+            ended = None if outcomes is None else list(map(self._ended, hand.claims, outcomes))
+            span.end(ended)
+        return ended
 
     def _one_by_one(self, hand: Hand, served: ServedModel) -> Hand | None:
         while True:
             claim, *others = hand.claims
             self._say_busy(hand, 1, time_limit(served.schema, claim))
-            with structlog.contextvars.bound_contextvars(task_id=claim.id, attempt=claim.token):
+            with about(**of_claims([claim])), self.spans.of([claim]) as span:
                 outcome = execute(served, claim.take_input(), ProgressReporter(self.ledger, claim), self.fetch)
-            ended = [self._ended(claim, outcome)]
+                ended = [self._ended(claim, outcome)]
+                span.end(ended)
             if not others:
                 return self._proceed(hand, ended)
             self._finish(hand, ended)
@@ -162,13 +176,14 @@ class Runner:
         asking = self._asking(self._wanted[hand.claims[0].model])
         self._say_finishing(hand, asking.nonce)
         try:
-            # However long it takes: a finished computation is worth waiting for.
-            finished = insist(
-                self.ledger,
-                calls.proceed(last, asking, self.settings.retention_ms),
-                again=lambda: calls.proceed(last, replace(asking, again=True), self.settings.retention_ms),
-                worth_it=lambda error: not isinstance(error, OutOfMemoryError),
-            )
+            with about(**of_claims(hand.claims)):
+                # However long it takes: a finished computation is worth waiting for.
+                finished = insist(
+                    self.ledger,
+                    calls.proceed(last, asking, self.settings.retention_ms),
+                    again=lambda: calls.proceed(last, replace(asking, again=True), self.settings.retention_ms),
+                    worth_it=lambda error: not isinstance(error, OutOfMemoryError),
+                )
         except OutOfMemoryError:  # what was accepted may end; nothing new is begun
             # Nor kept, if it was won before, and the answer was lost.
             insist(self.ledger, calls.release([asking.nonce], self.served))
@@ -181,15 +196,19 @@ class Runner:
 
     def _finish(self, hand: Hand, ended: Sequence[Ended]) -> None:
         self._say_finishing(hand)
-        note(hand, ended, insist(self.ledger, calls.finish(ended, self.settings.retention_ms)))
+        with about(**of_claims(hand.claims)):
+            accepted = insist(self.ledger, calls.finish(ended, self.settings.retention_ms))
+        note(hand, ended, accepted)
 
     def _ended(self, claim: Claim, outcome: Outcome) -> Ended:
-        return Ended(claim.id, claim.token, within(outcome, self.settings.max_result_bytes))
+        ran_ms = round(1000 * (time.monotonic() - self._busy_since))
+        return Ended(claim.id, claim.token, within(outcome, self.settings.max_result_bytes), ran_ms)
 
     def _asking(self, wanted: tuple[Wanted, ...]) -> Asking:
         return Asking(self.worker, str(uuid4()), self.settings.lease_ms, wanted)
 
     def _say_busy(self, hand: Hand, computing: int, limit: float) -> None:
+        self._busy_since = time.monotonic()
         attempts = [(claim.id, claim.token) for claim in hand.claims]
         self.slots.write(self.index, State.BUSY, attempts=attempts, computing=computing, nonce=hand.nonce, limit=limit)
 
@@ -221,16 +240,17 @@ def portions(ended: Sequence[Ended]) -> Iterator[list[Ended]]:
 
 
 def note(hand: Hand, ended: Sequence[Ended], accepted: Sequence[bool]) -> None:
-    """Log how attempts ended."""
-    model, size = hand.claims[0].model, len(hand.claims)
+    """Log how attempts ended: a line each, which tells as well how it came to them (see docs/logs.md)."""
+    size, claims = len(hand.claims), {claim.id: claim for claim in hand.claims}
     for each, is_accepted in zip(ended, accepted, strict=True):
+        claim = claims[each.id]
         log.info(
             "finished",
-            task_id=each.id,
-            attempt=each.token,
-            model=model,
+            **of_claims([claim]),
             outcome=word(each.outcome),
             accepted=is_accepted,
+            waited_ms=claim.waited_ms,
+            ran_ms=each.ran_ms,
             **({"batch": size} if size > 1 else {}),
         )
 

@@ -99,6 +99,8 @@ def submit(
         _or_empty(admission.max_queued_of_owner),
         retention_ms,
         outlooks.fresh(),
+        submission.request_id,
+        submission.traceparent,
     )
     parse = partial(replies.submitted, submission.id, outlooks=outlooks)
     return Call("submit", arguments, parse, len(submission.input))
@@ -155,9 +157,12 @@ def cancel(id: str, owner: str, retention_ms: int) -> Call[Task | Missing]:
     return Call("cancel", (id, owner, retention_ms), lambda reply: replies.maybe_task(id, reply, Outlooks()))
 
 
-def retry(id: str, owner: str, admission: Admission, retention_ms: int) -> Call[Retry | Refusal]:
-    """Have a failed or canceled task queued again, if one more task may wait."""
-    arguments = (id, owner, admission.max_queued, _or_empty(admission.max_queued_of_owner), retention_ms, "")
+def retry(
+    id: str, owner: str, admission: Admission, retention_ms: int, *, request_id: str = "", traceparent: str = ""
+) -> Call[Retry | Refusal]:
+    """Have a failed or canceled task queued again, if one more task may wait; from now on this is its request."""
+    max_of_owner = _or_empty(admission.max_queued_of_owner)
+    arguments = (id, owner, admission.max_queued, max_of_owner, retention_ms, "", request_id, traceparent)
     return Call("retry", arguments, lambda reply: replies.retried(id, reply, Outlooks()))
 
 

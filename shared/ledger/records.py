@@ -1,6 +1,6 @@
 """What goes into the ledger's steps and what comes out of them, beside the task itself (shared/task.py). Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from shared.task import DEFAULT_PRIORITY, Missing, Status, Task, TaskError
@@ -19,6 +19,8 @@ class Submission:
     expires_in_ms: int | None = None  # how long it may wait to be claimed for the first time; None: for ever
     key: "Key | None" = None
     callback: str = ""  # the URL to tell of every end of the task; empty: none
+    request_id: str = ""  # of the request that brings it: on the lines of whoever runs it
+    traceparent: str = ""  # of that request's span (W3C), if it is traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ class Claim:
     model: str
     input: bytes
     time_limit_ms: int | None = None  # what its client asked for, if less than the model's
+    waited_ms: int = field(default=0, compare=False)  # since it was submitted, or retried by its client
+    request_id: str = ""  # of the request that did that
+    traceparent: str = ""  # of that request's span, if it was traced
 
     def take_input(self) -> bytes:
         """Return the input, and hold it no longer: once it is parsed it would only take up room."""
@@ -136,6 +141,7 @@ class Ended:
     id: str
     token: int
     outcome: bytes | TaskError
+    ran_ms: int = 0  # for the log; the ledger has its own clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +211,8 @@ class Verdict:
 
     id: str
     outcome: str
+    attempt: int = 0  # the latest
+    request_id: str = ""  # of the request that had submitted or retried it
 
 
 Submitted = Task | Replay | Refusal | KeyReused

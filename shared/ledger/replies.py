@@ -39,11 +39,16 @@ def won(reply: Any) -> Won:
     match reply:
         case b"claimed", model, *rows:
             name = model.decode()
-            return Won(tuple(Claim(id.decode(), token, name, input, limit) for id, token, input, limit in rows))
+            return Won(tuple(_claim(name, row) for row in rows))
         case b"wait", ms:
             return Won(wait_ms=ms)
         case _:
             return Won()
+
+
+def _claim(model: str, row: Any) -> Claim:
+    id, token, input, limit_ms, waited_ms, request, trace = row
+    return Claim(id.decode(), token, model, input, limit_ms, waited_ms, request.decode(), trace.decode())
 
 
 def finished(reply: Any) -> Finished:
@@ -51,9 +56,8 @@ def finished(reply: Any) -> Finished:
     return Finished(tuple(map(bool, accepted)), won(next))
 
 
-def verdicts(reply: list[bytes]) -> tuple[Verdict, ...]:
-    words = [word.decode() for word in reply]
-    return tuple(map(Verdict, words[::2], words[1::2]))
+def verdicts(reply: Any) -> tuple[Verdict, ...]:
+    return tuple(Verdict(id.decode(), word.decode(), attempt, request.decode()) for id, word, attempt, request in reply)
 
 
 def model_census(row: Any) -> ModelCensus:

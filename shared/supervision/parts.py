@@ -35,8 +35,9 @@ def environment(given: Mapping[str, str], settings: Mapping[str, object]) -> dic
 
 
 def options(**values: object) -> list[str]:
-    """Return the command-line options of those values that are given: `--host 127.0.0.1`, ..."""
-    return [part for name, value in values.items() if value is not None for part in (f"--{name}", str(value))]
+    """Return the command-line options of those values that are given: `--host 127.0.0.1 --log-level debug`, ..."""
+    given = [(name.replace("_", "-"), value) for name, value in values.items() if value is not None]
+    return [part for name, value in given for part in (f"--{name}", str(value))]
 
 
 PARTS = Parts(api=module_command("api"), worker=module_command("worker"))

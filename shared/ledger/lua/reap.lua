@@ -1,6 +1,6 @@
 -- Take back what no live worker holds, send again what was lost on its way, end what has waited too long. Any number
 -- of reapers may run.
--- ARGV max_attempts, retention_ms, sighting_ms, missing_ms. Returns id, verdict, id, verdict ... for the log.
+-- ARGV max_attempts, retention_ms, sighting_ms, missing_ms. Returns {id, verdict, attempt, request or ''} ... for the log.
 --
 -- Both rules need two sightings, `..._ms` apart. After Redis itself was away every lease looks expired until its
 -- worker has had time to renew it; and a message that was popped a moment ago may be about to be claimed.
@@ -8,10 +8,7 @@ local max_attempts, retention_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
 local sighting_ms, missing_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 local now, verdicts = now_ms(), {}
 
-local function note(id, verdict)
-  verdicts[#verdicts + 1] = id
-  verdicts[#verdicts + 1] = verdict
-end
+local function note(id, word) verdicts[#verdicts + 1] = verdict(id, word) end
 
 -- True from the second sighting on; the first one is only written down.
 local function seen_before(id, name, apart_ms)

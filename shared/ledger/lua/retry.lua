@@ -1,5 +1,5 @@
 -- Have a failed or canceled task queued again, at the tail, with as many attempts to lose as a new one.
--- ARGV id, owner, max_queued, max_queued_of_owner or '', retention_ms, models whose outlook is known.
+-- ARGV id, owner, max_queued, max_queued_of_owner or '', retention_ms, models whose outlook is known, request or '', trace or ''.
 -- Returns {'retried', the task}; {'unmoved', the task}, which neither failed nor was canceled; {'absent', 'gone' or
 -- false}; or a refusal, as submit does.
 local id, owner = ARGV[1], ARGV[2]
@@ -19,6 +19,10 @@ move(task, 'retry', 'queued', 'place', place, 'again', digits(now))
 count(task.model, 'retried')
 redis.call('ZREM', ENDING, ending(owner, task.model, status, id))
 redis.call('HDEL', TASK .. id, 'finished', 'expires', 'started', 'lost', 'error_code', 'error_message', 'batch', 'alone')
+for i, name in ipairs({'request', 'trace'}) do
+  local value = ARGV[6 + i]
+  if value ~= '' then redis.call('HSET', TASK .. id, name, value) else redis.call('HDEL', TASK .. id, name) end
+end
 redis.call('PERSIST', TASK .. id)
 redis.call('DEL', GONE .. id)
 if task.key then redis.call('PERSIST', KEY .. owner .. ':' .. task.key) end

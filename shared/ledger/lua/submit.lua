@@ -1,6 +1,6 @@
 -- Accept a task: its record, its place in the queue and its message, all or nothing.
 -- ARGV id, model, owner, input, tier, limit_ms or '', patience_ms or '', key or '', fingerprint, callback or '',
--- max_queued, max_queued_of_owner or '', retention_ms, models whose outlook is known.
+-- max_queued, max_queued_of_owner or '', retention_ms, models whose outlook is known, request or '', trace or ''.
 -- Returns {'accepted', the task}; or {'replayed', id, what `read` says of the task that came with this key before}; or
 -- {'key_reused'}, if that one was another request; or {'queue_full' or 'owner_full', how many wait, ms until a place
 -- falls free or false}. The same id again is accepted again: a retry after a lost answer does no harm.
@@ -30,6 +30,8 @@ end
 local deadline = patience_ms and digits(now + patience_ms)
 if owner ~= '' then add('owner', owner) end
 if callback ~= '' then add('callback', callback) end
+if ARGV[15] ~= '' then add('request', ARGV[15]) end
+if ARGV[16] ~= '' then add('trace', ARGV[16]) end
 if limit_ms then add('limit', digits(limit_ms)) end
 if patience_ms then
   add('patience', digits(patience_ms))

@@ -3,13 +3,18 @@
 import io
 import json
 import logging
+import os
 import sys
+import threading
 from collections.abc import Iterator
+from contextvars import Context
+from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
-from shared.log import NOISY, configure_logging
+from shared.log import NOISY, SERVED, Lines, configure_logging, outline, stamp
 
 HOSTILE = "/task/\nFORGED \x1b[31mred\x1b[0m \r\x00\x7f\x85\u2028\u202e\ud800 ä 😀"
 
@@ -34,16 +39,25 @@ def _as_before() -> Iterator[None]:
     for name, before in levels.items():
         logging.getLogger(name).setLevel(before)
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+    stamp()
 
 
 @pytest.fixture
-def stderr(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    terminal = Terminal(tty=request.param)
+def level() -> str:
+    return "info"
+
+
+@pytest.fixture
+def stderr(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, level: str) -> Terminal:
+    terminal = Terminal(tty=getattr(request, "param", False))
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("NO_COLOR", "1")
-    configure_logging("info", process="api")
+    configure_logging(level, process="api")
     return terminal
+
+
+def events(stderr: Terminal) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stderr.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize("stderr", [True, False], indirect=True, ids=["terminal", "file"])
@@ -80,3 +94,110 @@ def _fail() -> None:
         int("first\nFORGED", base=99)
     except ValueError:
         logging.getLogger("api").exception("it failed")
+
+
+def test_what_the_process_works_on_is_on_every_line_of_every_thread(stderr: Terminal) -> None:
+    stamp(task_id="T", attempt=2)
+    thread = threading.Thread(target=lambda: structlog.get_logger().info("ours"))
+    thread.start()
+    thread.join()
+    logging.getLogger("a.library").info("theirs")
+    structlog.get_logger().info("of another", task_id="U")
+    stamp()
+    structlog.get_logger().info("idle")
+
+    ours, theirs, other, idle = events(stderr)
+
+    assert (ours["task_id"], ours["attempt"], ours["process"]) == ("T", 2, "api")
+    assert (theirs["task_id"], theirs["logger"], theirs["process"]) == ("T", "a.library", "api")
+    assert other["task_id"] == "U"
+    assert "task_id" not in idle
+
+
+def test_the_request_that_is_served_is_on_its_own_lines(stderr: Terminal) -> None:
+    def serve(id: bytes) -> None:
+        SERVED.set(id)
+        structlog.get_logger().info("ours")
+        logging.getLogger("api").info("theirs")
+
+    for id in (b"one", b"two"):
+        Context().run(serve, id)
+    structlog.get_logger().info("nobody's")
+
+    assert [line.get("request_id") for line in events(stderr)] == ["one", "one", "two", "two", None]
+
+
+def _nested() -> BaseException:
+    try:
+        try:
+            int("sesame")
+        except ValueError as error:
+            raise KeyError("sesame") from error
+    except KeyError as error:
+        return error
+
+
+def test_an_outline_has_places_and_types_and_no_text() -> None:
+    told = outline(_nested())
+
+    assert "sesame" not in told.replace('int("sesame")', "").replace('KeyError("sesame")', "")  # its own source
+    assert told.index("builtins.ValueError") < told.index("builtins.KeyError")
+    assert told.count("test_log.py") == 2
+
+
+def test_an_outline_of_what_came_of_itself_ends() -> None:
+    error = ValueError("a")
+    error.__cause__ = KeyError("b")
+    error.__cause__.__cause__ = error
+
+    assert outline(error).count("builtins.") == 2
+
+
+@pytest.mark.parametrize("stderr", [True, False], indirect=True, ids=["terminal", "file"])
+@pytest.mark.parametrize(("level", "shown"), [("info", False), ("debug", True)])
+def test_the_text_of_a_failure_is_for_debugging(stderr: Terminal, *, shown: bool) -> None:
+    try:
+        [].index("se" + "same")
+    except ValueError as failure:
+        structlog.get_logger().warning("it failed", failure=failure)
+
+    assert ("'sesame' is not in list" in stderr.getvalue()) is shown
+    assert "ValueError" in stderr.getvalue()
+    assert "test_log.py" in stderr.getvalue()
+
+
+@pytest.mark.parametrize("stderr", [True], indirect=True)
+def test_a_terminal_shows_no_local_variables(stderr: Terminal) -> None:
+    said = "open " + "sesame"
+    try:
+        said.index("x")
+    except ValueError:
+        structlog.get_logger().exception("it failed")
+
+    assert "open sesame" not in stderr.getvalue()
+
+
+def test_a_line_is_whole_when_write_returns(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as file:
+        Lines(file).write("ä \ud800\n")
+
+        assert (tmp_path / "log").read_bytes() == "ä \\ud800\n".encode()
+
+
+def test_a_line_that_does_not_fit_at_once_is_written_on() -> None:
+    reader, writer = os.pipe()
+    text = "x" * 1_000_000 + "\n"
+    found = bytearray()
+
+    def read() -> None:
+        while part := os.read(reader, 65536):
+            found.extend(part)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    with os.fdopen(writer, "w") as file:
+        Lines(file).write(text)
+    thread.join()
+    os.close(reader)
+
+    assert found.decode() == text

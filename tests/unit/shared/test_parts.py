@@ -25,6 +25,7 @@ def test_a_python_path_is_kept_behind_this_installation() -> None:
 
 def test_only_options_that_were_given_are_passed_on() -> None:
     assert options(host="::1", port=None, concurrency=0) == ["--host", "::1", "--concurrency", "0"]
+    assert options(log_level="debug") == ["--log-level", "debug"]
 
 
 def test_a_folder_of_the_users_with_the_same_name_is_not_run(tmp_path: Path) -> None:

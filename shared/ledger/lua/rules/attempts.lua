@@ -3,12 +3,13 @@
 local BATCH_BYTES = 8 * 1024 * 1024  -- of inputs that are claimed together: they travel in one reply
 
 -- A claimed task as its child is told of it.
-local function told(task)
-  return {task.id, task.attempt, task.input, tonumber(task.limit) or false}
+local function told(task, now)
+  return {task.id, task.attempt, task.input, tonumber(task.limit) or false,
+          now - (tonumber(task.again or task.created) or now), task.request or '', task.trace or ''}
 end
 
 local CLAIMED = {'status', 'model', 'owner', 'number', 'attempt', 'deadline', 'missing', 'place', 'key', 'callback',
-                 'alone', 'limit', 'input', 'created', 'again'}
+                 'alone', 'limit', 'input', 'created', 'again', 'request', 'trace'}
 
 -- The tasks of a model that are claimed now: `first`, if it is queued, and those that come next in the queue, `most` at
 -- most. One that must be alone comes with no other. With a `most` of 0 it is `first` or nothing.
@@ -143,7 +144,8 @@ local function models_of(first, wanted)
 end
 
 -- Win the next tasks. The same nonce `again` wins what it has won before, if it has: the answer was lost on the way.
--- Returns {'claimed', model, {id, attempt, input, limit in ms or false} ...}; {'wait', ms}; or false: there is nothing.
+-- Returns {'claimed', model, {id, attempt, input, limit in ms or false, ms it waited, request or '', trace or ''} ...};
+-- {'wait', ms}; or false: there is nothing.
 local function claim_next(first, worker, nonce, lease_ms, again, wanted, retention_ms, now)
   if is_void(nonce, again) then return false end
   if again then void(nonce, 'again') end
@@ -152,7 +154,7 @@ local function claim_next(first, worker, nonce, lease_ms, again, wanted, retenti
     local task = look_at(id, CLAIMED)
     redis.call('ZADD', LEASES .. task.model, 'XX', digits(now + lease_ms), id)
     reply[2] = task.model
-    reply[#reply + 1] = told(task)
+    reply[#reply + 1] = told(task, now)
   end
   if #reply > 1 then return reply end
   local batch, wait = choose(first, wanted, now, retention_ms)
@@ -162,7 +164,7 @@ local function claim_next(first, worker, nonce, lease_ms, again, wanted, retenti
   for i, task in ipairs(batch) do
     begin(task, worker, nonce, lease_ms, now, #batch)
     if task.id ~= first then take_hint(task) end  -- the message of the first has come
-    reply[i + 2], claims[math.min(i, LATEST_KEPT)] = told(task), digits(now)
+    reply[i + 2], claims[math.min(i, LATEST_KEPT)] = told(task, now), digits(now)
   end
   remember(CLAIMS .. reply[2], unpack(claims))
   count(reply[2], 'claimed', #batch)
@@ -173,6 +175,12 @@ local function claim_next(first, worker, nonce, lease_ms, again, wanted, retenti
   end
   if first and batch[1].id ~= first then put_back(first) end  -- it may wait for company yet
   return reply
+end
+
+-- What the log is told of a task that something was done about.
+local function verdict(id, word)
+  local task = redis.call('HMGET', TASK .. id, 'attempt', 'request')
+  return {id, word, tonumber(task[1]) or 0, task[2] or ''}
 end
 
 -- An attempt died with its worker: back to the queue, or failed once it has cost `max_attempts` workers. Of a batch

@@ -18,8 +18,11 @@ local function close(task, action, after, finished, retention_ms, ...)
   move(task, action, after, 'finished', digits(finished), 'expires', expires, ...)
   if before == 'running' then
     redis.call('ZREM', LEASES .. task.model, task.id)
-    redis.call('HDEL', TASK .. task.id, 'worker', 'nonce', 'sighted', 'fraction',
-               after == 'succeeded' and 'input' or 'note', 'note')
+    if after == 'succeeded' then  -- it is not run again
+      redis.call('HDEL', TASK .. task.id, 'worker', 'nonce', 'sighted', 'fraction', 'note', 'input', 'request', 'trace')
+    else
+      redis.call('HDEL', TASK .. task.id, 'worker', 'nonce', 'sighted', 'fraction', 'note')
+    end
   else
     leave_queue(task)
   end

@@ -52,6 +52,8 @@
 -- error_code, error_message
 -- callback             the URL to tell of every end of the task
 -- ends                 how often it has ended, if anyone is to be told
+-- request, trace       the id of the request that submitted or retried it, and its span (a traceparent), if it is traced:
+--                      for the logs and traces of who runs it; a success drops them
 -- sighted              when a reaper first saw the lease expired; cleared by a renewal
 -- missing              when a reaper first saw that no message leads to this queued task
 --
