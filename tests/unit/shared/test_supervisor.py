@@ -46,7 +46,15 @@ def said() -> Said:
 
 
 @pytest.fixture
-def supervisor(said: Said) -> Iterator[Supervisor]:
+def hangup() -> Iterator[None]:
+    """Have SIGHUP mean what it usually does: under nohup it is ignored, and then no order to stop."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
+def supervisor(said: Said, hangup: None) -> Iterator[Supervisor]:
     with Signals() as signals:
         supervisor = Supervisor(signals, said.append)
         try:
