@@ -20,19 +20,6 @@ local function busy_children()
   return busy
 end
 
--- The first of each tier is the oldest there: places are given in the order of arrival. Of a task that was retried, the
--- latest retry counts, if that was written down.
-local function waited(model)
-  local longest = 0
-  for tier = 0, #SUFFIXES - 1 do
-    local first, past = digits(tier * TIER), '(' .. digits((tier + 1) * TIER)
-    local id = redis.call('ZRANGE', QUEUE .. model, first, past, 'BYSCORE', 'LIMIT', 0, 1)[1]
-    local since = id and tonumber(field(id, 'again') or field(id, 'created'))
-    longest = math.max(longest, now - (since or now))
-  end
-  return longest
-end
-
 local function since_first(key)
   local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
   return first and math.max(now - tonumber(first), 0) or 0
@@ -58,7 +45,7 @@ end
 local busy, rows = busy_children(), {}
 for i, model in ipairs(models) do
   local leases = LEASES .. model
-  rows[i] = {model, redis.call('ZCARD', QUEUE .. model), redis.call('ZCARD', leases), waited(model),
+  rows[i] = {model, redis.call('ZCARD', QUEUE .. model), redis.call('ZCARD', leases), longest_wait(model, now),
              redis.call('ZCOUNT', leases, '-inf', digits(now)), since_first(leases), workers_of(model, busy)}
 end
 return {now, rows, {redis.call('ZCARD', OUTBOX), since_first(OUTBOX), most_tries()}}

@@ -13,6 +13,19 @@ local function slots_of(model, workers)
   return sum
 end
 
+-- How many ms the oldest queued task of a model has waited, 0 if there is none. The first of each tier is the oldest there:
+-- places are given in the order of arrival, and kept. Of a task that was retried, the latest retry counts.
+local function longest_wait(model, now)
+  local longest = 0
+  for tier = 0, #SUFFIXES - 1 do
+    local first, past = digits(tier * TIER), '(' .. digits((tier + 1) * TIER)
+    local id = redis.call('ZRANGE', QUEUE .. model, first, past, 'BYSCORE', 'LIMIT', 0, 1)[1]
+    local since = id and tonumber(field(id, 'again') or field(id, 'created'))
+    longest = math.max(longest, now - (since or now))
+  end
+  return longest
+end
+
 local function typical_run_ms(model)
   local times = latest(RUNTIMES .. model)
   if #times == 0 then return false end
