@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from opentelemetry.trace import TracerProvider
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from api.changes import Changes
@@ -33,6 +34,9 @@ from shared.ledger.connection import AsyncLedger
 from shared.ledger.records import Rate
 from shared.model import ModelSchema
 from shared.settings import Settings
+
+TITLE = "Penstock"
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +70,34 @@ def create_app(
         Middleware(Pace, ledger=bounded, rate=Rate(*settings.rate) if settings.rate else None),
         Middleware(BodyLimit, limit=settings.max_body_bytes),
     ]
-    framework = FastAPI(
-        title="Penstock",
+    routes = [
+        *tasks.routes(),
+        *StateEndpoints(bounded, served).routes(),
+        *MetricsEndpoint(bounded, metering, served.names, version()).routes(),
+        *docs_routes(TITLE),
+    ]
+    framework = _framework(routes, layers, _background(bounded, changes, courier), provider)
+    document = contract(settings, schemas)
+    framework.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to bring one's own
+    lane = behind(layers, Lane(tasks.post_read_or_forget))
+    return App(framework if provider else Fork(lane, framework), framework, changes.leave)
+
+
+def _framework(
+    routes: Sequence[BaseRoute], layers: Sequence[Middleware], lifespan: Lifespan, provider: TracerProvider | None
+) -> FastAPI:
+    return FastAPI(
+        title=TITLE,
         version=version(),
-        routes=[
-            *tasks.routes(),
-            *StateEndpoints(bounded, served).routes(),
-            *MetricsEndpoint(bounded, metering, served.names, version()).routes(),
-            *docs_routes("Penstock"),
-        ],
+        routes=list(routes),
         middleware=layers,
         exception_handlers={Problem: on_problem, HTTPException: on_http_exception},
-        lifespan=_background(bounded, changes, courier),
+        lifespan=lifespan,
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
         telemetry=telemetry(provider),
     )
-    document = contract(settings, schemas)
-    framework.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to bring one's own
-    lane = behind(layers, Lane(tasks.post_read_or_forget))
-    return App(framework if provider else Fork(lane, framework), framework, changes.leave)
 
 
 def behind(layers: Sequence[Middleware], app: ASGIApp) -> ASGIApp:
@@ -98,7 +109,7 @@ def behind(layers: Sequence[Middleware], app: ASGIApp) -> ASGIApp:
 
 def contract(settings: Settings, schemas: Mapping[str, ModelSchema]) -> dict[str, Any]:
     """Return the OpenAPI document of the application that serves `schemas`."""
-    return openapi(schemas, title="Penstock", version=version(), keys=bool(settings.keys), rate=bool(settings.rate))
+    return openapi(schemas, title=TITLE, version=version(), keys=bool(settings.keys), rate=bool(settings.rate))
 
 
 def version() -> str:
@@ -109,9 +120,7 @@ def version() -> str:
         return "0"
 
 
-def _background(
-    ledger: BoundedLedger, changes: Changes, courier: Courier
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _background(ledger: BoundedLedger, changes: Changes, courier: Courier) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None, None]:
         courier.start()

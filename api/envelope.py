@@ -59,6 +59,7 @@ class Envelope:
         except ClientDisconnect:  # while its body was being read: there is nobody to answer
             return
         except Exception as error:  # noqa: BLE001 (whatever nobody foresaw: the client gets a 500, the log the reason)
+            # Not log.exception, whose traceback has the exception's text: it may quote the input.
             log.error("a request failed", method=scope["method"], path=scope["path"], failure=error)  # noqa: TRY400
             if started:  # too late for an answer; the server closes the connection, and logs what it is told
                 raise BrokenOffError("an answer broke off; the line before says why") from None

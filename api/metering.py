@@ -7,6 +7,7 @@ api.processes sets before they start. One process that serves alone keeps it in 
 
 import os
 from collections.abc import Callable, Collection, Iterable
+from http.client import BAD_REQUEST
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.metrics_core import Metric
@@ -22,7 +23,7 @@ ACTIONS = frozenset({"cancel", "retry", "events"})
 SUBMITS = frozenset({"/task", "/task/{model}"})
 
 # A series more for each, which says when its process was started.
-disable_created_metrics()  # type: ignore[no-untyped-call]
+disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client types it in part
 
 
 class Metering:
@@ -58,7 +59,7 @@ class Metering:
         method = scope["method"] if scope["method"] in METHODS else "other"
         self._requests.labels(method, route, status).inc()
         self._seconds.labels(route).observe(seconds)
-        if status >= 400 and method == "POST" and route in SUBMITS:  # noqa: PLR2004
+        if status >= BAD_REQUEST and method == "POST" and route in SUBMITS:
             self._rejected.labels(self._model(scope["path"]), scope.get(PROBLEM, "")).inc()
 
     def missed(self, reason: str) -> None:
@@ -70,7 +71,7 @@ class Metering:
         if DIRECTORY not in os.environ:
             return self._registry.collect()
         together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # as above
         return together.collect()
 
     def _model(self, path: str) -> str:

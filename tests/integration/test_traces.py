@@ -4,15 +4,14 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import psutil
 import pytest
 
 from shared.ledger.connection import Ledger
 from tests.integration.client import Client
-from tests.integration.conftest import free_port, is_alive
+from tests.integration.conftest import free_port
 from tests.integration.crowd import ended, queue
-from tests.integration.nodes import ROOT, ApiProcess, WorkerProcess
+from tests.integration.nodes import ROOT, WorkerProcess
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -42,15 +41,6 @@ def environment(environment: dict[str, str], collector: "Collector") -> dict[str
     folders = ",".join(str(ROOT / folder) for folder in ("tests/models/chatty", "tests/models/crowd"))
     traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, **AT_ONCE}
     return {**environment, **traced, "PENSTOCK_MODELS": folders}
-
-
-@pytest.fixture
-def client(environment: dict[str, str]) -> Iterator[Client]:
-    api = ApiProcess(free_port(), environment)
-    with httpx2.Client(base_url=api.url, timeout=10) as http:
-        eventually(lambda: is_alive(http, api), within=20)
-        yield Client(http)
-    api.close()
 
 
 def submit(client: Client, traceparent: str = TRACEPARENT, query: str = "", **input: Any) -> str:
