@@ -17,6 +17,7 @@ from shared.trace import TraceError, Tracing, asked_for
 from worker.app import Worker
 from worker.consumer import EXIT_FAILED, EXIT_MODEL_FAILED
 from worker.heartbeat import not_writable
+from worker.telemetry import silence
 from worker.threads import cap_threads
 
 EXIT_USAGE = 2
@@ -38,6 +39,7 @@ def _run(options: argparse.Namespace) -> int:
             concurrency=options.concurrency, drain_seconds=options.drain, log_level=options.log_level
         )
         cap_threads(os.environ, settings.concurrency)
+        silence(os.environ)
         schemas = read_schemas(settings.models)
         if options.models:
             schemas = by_name(schemas, [name.strip() for name in options.models.split(",")])

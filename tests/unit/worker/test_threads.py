@@ -10,6 +10,7 @@ from celery.utils import sysinfo
 
 from shared.cpus import usable_cpus
 from tests.integration.nodes import ROOT
+from worker.telemetry import SWITCHES
 from worker.threads import VARIABLES, cap_threads, thread_variables
 
 
@@ -56,12 +57,15 @@ def test_the_cpus_that_this_process_is_bound_to_count() -> None:
     assert 1 <= usable_cpus() <= (os.cpu_count() or 1)
 
 
-def test_a_schema_that_imports_numpy_finds_the_cap_set(tmp_path: Path) -> None:
+def test_a_schema_that_imports_libraries_finds_them_capped_and_silenced(tmp_path: Path) -> None:
     """It is read before any model is loaded, and a library reads its variables once."""
     folder = tmp_path / "early"
     folder.mkdir()
-    (folder / "schema.py").write_text("import os\nraise ValueError('threads: ' + os.environ['OPENBLAS_NUM_THREADS'])\n")
-    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    (folder / "schema.py").write_text(
+        "import os\nfound = map(os.environ.get, ('OPENBLAS_NUM_THREADS', 'ORT_DISABLE_TELEMETRY'))\n"
+        "raise ValueError(f'threads, silence: {tuple(found)}')\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in {*VARIABLES, *SWITCHES}}
     told = {"PENSTOCK_MODELS": str(folder), "PENSTOCK_REDIS_URL": "redis://127.0.0.1:1", "PENSTOCK_CONCURRENCY": "64"}
 
     done = subprocess.run(
@@ -73,4 +77,4 @@ def test_a_schema_that_imports_numpy_finds_the_cap_set(tmp_path: Path) -> None:
         check=False,
     )
 
-    assert "threads: 1" in done.stderr
+    assert "threads, silence: ('1', '1')" in done.stderr
