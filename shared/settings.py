@@ -212,8 +212,8 @@ def load_settings(**overrides: Any) -> Settings:
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     secrets = os.environ.get(f"{PREFIX}SECRETS_DIR")
-    if secrets and not Path(secrets).is_dir():
-        raise SettingsError(f"{PREFIX}SECRETS_DIR: {secrets} is not a directory")
+    if secrets:
+        _require_readable(Path(secrets))
     try:
         return Settings(_secrets_dir=secrets, **given)
     except ValidationError as error:
@@ -228,6 +228,29 @@ def unknown_variables(environment: dict[str, str]) -> list[str]:
         f"{PREFIX}API_KEY",
     }
     return sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
+
+
+def _require_readable(secrets: Path) -> None:
+    """Look whether each setting's file can be read: pydantic-settings would warn of some and stumble over others."""
+    if not secrets.is_dir():
+        raise SettingsError(f"{PREFIX}SECRETS_DIR: {secrets} is not a directory")
+    try:
+        files = {path.name.upper(): path for path in secrets.iterdir()}
+    except OSError as error:
+        raise SettingsError(f"{PREFIX}SECRETS_DIR: {secrets} cannot be read: {error.strerror}") from error
+    for variable in (f"{PREFIX}{name}".upper() for name in Settings.model_fields):
+        if variable in files and (complaint := _not_text(files[variable])):
+            raise SettingsError(f"{variable}: the file {files[variable]} cannot be read: {complaint}")
+
+
+def _not_text(path: Path) -> str | None:
+    try:
+        path.read_text(encoding="utf-8")
+    except OSError as error:
+        return error.strerror
+    except UnicodeDecodeError:
+        return "it is not text in UTF-8"
+    return None
 
 
 def _complaint(item: Any) -> str:

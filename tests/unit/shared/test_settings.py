@@ -40,6 +40,24 @@ def test_a_secret_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert load_settings().redis_url == "redis://:secret@host/0"
 
 
+@pytest.mark.parametrize(("content", "complaint"), [(b"\xff\xfe", "it is not text in UTF-8"), (None, "Is a directory")])
+def test_a_secret_file_that_cannot_be_read_is_told_by_its_variable(
+    content: bytes | None, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "penstock_api_keys"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    (tmp_path / "of-someone-else").write_bytes(b"\xff")
+    monkeypatch.setenv("PENSTOCK_SECRETS_DIR", str(tmp_path))
+
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+
+    assert str(caught.value) == f"PENSTOCK_API_KEYS: the file {file} cannot be read: {complaint}"
+
+
 def test_models_are_folders_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_MODELS", " /a/one , two,")
 
