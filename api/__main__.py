@@ -17,7 +17,6 @@ from api.processes import keep_serving
 from shared.ledger.connection import AsyncLedger, connect_async
 from shared.log import configure_logging
 from shared.model import ModelError, ModelSchema, read_schemas
-from shared.server import redacted
 from shared.settings import Settings, SettingsError, load_settings, unknown_variables
 from shared.start import StartError, require_usable
 from shared.trace import TraceError, asked_for, close
@@ -50,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.openapi:
             print(json.dumps(contract(settings, schemas), indent=2, ensure_ascii=False))
             return 0
-        ledger = _connect(settings.redis_url)
+        ledger = _connect(settings)
     except (SettingsError, ModelError) as error:
         return _complain(str(error), WRONG_CONFIGURATION)
     stop_with_success()
@@ -83,13 +82,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _connect(redis_url: str) -> AsyncLedger:
-    if not redis_url:
+def _connect(settings: Settings) -> AsyncLedger:
+    if not settings.redis_url:
         raise SettingsError("PENSTOCK_REDIS_URL is empty: name a Redis or Valkey, or run `penstock up`, which has one")
-    try:
-        return connect_async(redis_url, name="penstock-api")
-    except ValueError:  # its text may quote the password
-        raise SettingsError(f"PENSTOCK_REDIS_URL: {redacted(redis_url)} is no URL of a Redis") from None
+    return connect_async(settings.redis_url, name="penstock-api", replicas=settings.replicas_ack)
 
 
 def _run(settings: Settings, schemas: dict[str, ModelSchema], ledger: AsyncLedger, bound: int | None) -> None:

@@ -8,11 +8,11 @@ whose Celery id is Penstock's task id. tests/contract/test_message.py holds it a
 import base64
 import json
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from celery import Celery
 from kombu.serialization import dumps
 
+from shared.address import authority, parse_address
 from shared.task import DEFAULT_PRIORITY, PRIORITIES
 
 PREDICT = "penstock.predict"  # the Celery task's name
@@ -97,10 +97,17 @@ def _properties(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def broker_url(redis_url: str) -> str:
-    """Return the URL by which kombu reaches the same Redis: it has a scheme of its own for unix sockets."""
-    if not redis_url.startswith("unix://"):
-        return redis_url
-    parts = urlsplit(redis_url)
-    database = parse_qs(parts.query).get("db", ["0"])[0]
-    credentials = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
-    return f"redis+socket://{credentials}{parts.path}?virtual_host={database}"
+    """Return the URL by which kombu reaches the same Redis, without its options: kombu reads them otherwise.
+
+    It has a scheme of its own for unix sockets, and a URL for each sentinel.
+    """
+    address = parse_address(redis_url)
+    who = authority(address)
+    if address.socket:
+        return f"redis+socket://{who}{address.socket}?virtual_host={address.database}"
+    scheme = "sentinel" if address.primary else "redis" if address.tls is None else "rediss"
+    return ";".join(f"{scheme}://{who}{_place(*host)}/{address.database}" for host in address.hosts)
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

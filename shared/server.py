@@ -21,6 +21,8 @@ def redacted(url: str) -> str:
     """Return a Redis URL fit for a log: no user, password or query (which may carry either)."""
     try:
         parts = urlsplit(url)
+        if "@" in parts.path + parts.query + parts.fragment:  # a password that is not percent-encoded
+            return f"{parts.scheme}://***"
         place = parts.netloc.rpartition("@")
         hidden = "***@" if place[1] else ""
         return f"{parts.scheme}://{hidden}{place[2]}{parts.path}"

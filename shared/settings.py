@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.address import parse_address, require_files
 from shared.cpus import usable_cpus
 from shared.keys import KeyLine, parse_lines
 from shared.outward import Rule, parse_rules
@@ -37,8 +38,13 @@ class Settings(BaseSettings):
     )
 
     redis_url: Annotated[
-        str, Field(description="redis://, rediss:// or unix:// URL of the ledger; empty: an embedded server")
+        str,
+        Field(description="redis://, rediss://, unix:// or sentinel:// URL of the ledger; empty: an embedded server"),
     ] = ""
+    replicas_ack: Annotated[
+        int,
+        Field(ge=0, le=100, description="how many replicas must have a task before its client is told 202; 0: none"),
+    ] = 0
     data_dir: Annotated[Path, Field(description="where the embedded server keeps its data")] = Path(".penstock")
     models: Annotated[
         tuple[Path, ...],
@@ -121,9 +127,9 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _known_scheme(cls, value: str) -> str:
-        if value and not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must start with redis://, rediss:// or unix://")
+    def _address(cls, value: str) -> str:
+        if value:
+            require_files(parse_address(value))
         return value
 
     @field_validator("api_keys")

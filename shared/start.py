@@ -1,5 +1,6 @@
 """The check that every process makes before it starts: the ledger's server answers and can hold a promise."""
 
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -46,8 +47,24 @@ def _first_info(url: str, within: float) -> Mapping[str, Any]:
             except (AuthenticationError, AuthorizationError) as error:
                 raise StartError(f"PENSTOCK_REDIS_URL ({redacted(url)}): the server refuses us: {error}") from error
             except (RedisError, OSError) as error:
+                if (complaint := of_tls(error)) is not None:
+                    raise StartError(f"PENSTOCK_REDIS_URL ({redacted(url)}): {complaint}") from error
                 if time.monotonic() > give_up:
                     raise StartError(f"PENSTOCK_REDIS_URL ({redacted(url)}) does not answer: {error}") from error
                 time.sleep(PAUSE_SECONDS)
     finally:
         ledger.close()
+
+
+def of_tls(error: BaseException | None) -> str | None:
+    """Return what is wrong with TLS if that is the reason of `error`, else None. It will not be right by itself.
+
+    A handshake that ends in the middle is none: a server that starts or stops does that too.
+    """
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"the server's certificate is not accepted: {error.verify_message}"
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return f"TLS with the server fails: {(error.reason or str(error)).replace('_', ' ').lower()}"
+        error = error.__cause__ or error.__context__
+    return None

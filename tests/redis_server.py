@@ -32,14 +32,14 @@ def binary(kind: str) -> str:
 class RedisServer:
     """One server process. Restarting it keeps its data, as a supervisor would."""
 
-    def __init__(self, kind: str = "", *options: str) -> None:
+    def __init__(self, kind: str = "", *options: str, password: str | None = None) -> None:
         self._binary = binary(kind or os.environ.get("LEDGER_SERVER", "valkey"))
         self._options = options
         # Not pytest's tmp_path: a unix socket's path must stay below 108 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="penstock-"))
         self.socket = self.directory / "server.sock"
         self.url = f"unix://{self.socket}"
-        self.client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5)
+        self.client = redis.Redis(unix_socket_path=str(self.socket), password=password, socket_timeout=5)
         self.start()
 
     def start(self, *options: str, wait: bool = True) -> None:

@@ -15,7 +15,12 @@ from celery import Celery, bootsteps, signals
 from celery.exceptions import WorkerShutdown
 from celery.worker import state
 from kombu import Exchange, Queue
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from shared.address import Address, parse_address
+from shared.ledger.connection import SENTINEL_SECONDS
+from shared.ledger.sentinel import Sentinels
 from shared.model import ModelError
 from shared.queue import PREDICT, broker_url, queue_name
 from shared.start import StartError
@@ -103,17 +108,35 @@ def is_cold_shutdown() -> bool:
 
 def celery_app(redis_url: str, models: Iterable[str], run: Callable[[str], None]) -> Celery:
     """Make the consuming Celery app: the queues of `models`, and one task, which hands its id to `run`."""
+    address = parse_address(redis_url)
     app = Celery("penstock", broker=broker_url(redis_url), set_as_current=False)
+    app.sentinels = Sentinels(address, SENTINEL_SECONDS) if address.primary else None  # for ReturningConsumer
     # The anonymous exchange: routing needs no binding in Redis that could be lost.
     anonymous = Exchange("", type="direct")
     queues = [Queue(queue_name(name), anonymous, routing_key=queue_name(name)) for name in models]
-    app.conf.update(CELERY, task_queues=queues, broker_transport_options=dict(TRANSPORT))
+    app.conf.update(
+        CELERY,
+        task_queues=queues,
+        # Said outright: kombu checks no certificate unless it is told to.
+        broker_use_ssl=None if address.tls is None else dict(address.tls),
+        broker_transport_options=transport_options(address),
+    )
 
     @app.task(name=PREDICT, bind=True, ignore_result=True)  # type: ignore[untyped-decorator]
     def predict(task: Any, *_: Any, **__: Any) -> None:
         run(task.request.id)
 
     return app
+
+
+def transport_options(address: Address) -> dict[str, Any]:
+    """Return what kombu's transport is told beside the URL."""
+    if not address.primary:
+        return dict(TRANSPORT)
+    # redis-py would try a sentinel ten times that is away, and the main loop would wait for it.
+    asking = {"socket_timeout": SENTINEL_SECONDS, "socket_connect_timeout": SENTINEL_SECONDS}
+    sentinel = {**asking, "retry": Retry(NoBackoff(), 0), **address.sentinel_arguments}
+    return {**TRANSPORT, "master_name": address.primary, "sentinel_kwargs": sentinel}
 
 
 @contextmanager

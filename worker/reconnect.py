@@ -11,9 +11,11 @@ import structlog
 from celery.utils.threads import bound_open_broker_sockets
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 RETRY_SECONDS = 0.5  # between two attempts to connect, however long the outage lasts
 PAUSE_SECONDS = 0.05
+LOOK_SECONDS = 0.5  # between two looks whether the primary is still the same
 LAST_ANSWER_SECONDS = 1.2  # how long a stopping worker waits for its last BRPOP, which a server answers within 1 s
 log = structlog.get_logger()
 
@@ -26,6 +28,7 @@ class ReturningConsumer(Consumer):  # type: ignore[misc]
     restart_count = 0
     _pool_is_in_loop = False
     _next_attempt = 0.0
+    _look: Any = None
 
     def ensure_connected(self, conn: Any) -> Any:
         """Return `conn` once it is connected, however long Redis is away.
@@ -54,6 +57,10 @@ class ReturningConsumer(Consumer):  # type: ignore[misc]
         """Take note that the main loop runs, and knows the pool: called by Celery after every connection."""
         self._pool_is_in_loop = True
         super().on_ready()
+        if self.app.sentinels is not None:
+            if self._look is not None:
+                self._look.cancel()
+            self._look = self.hub.call_repeatedly(LOOK_SECONDS, self._leave_others)
 
     def on_close(self) -> None:
         """Forget what was taken by a connection that broke; called by Celery after every one.
@@ -92,6 +99,18 @@ class ReturningConsumer(Consumer):  # type: ignore[misc]
         for child in self.pool._pool._pool:  # noqa: SLF001
             if getattr(child, "_sentinel_poll", True) is None:
                 del child._sentinel_poll  # noqa: SLF001
+
+    def _leave_others(self) -> None:
+        """Break the connection if the primary is now another server: on this one no message comes any more.
+
+        Raises:
+            RedisConnectionError: it is; Celery's main loop takes it for the connection's own, and connects anew.
+        """
+        taking = self.task_consumer.channel.client.connection
+        if taking is None or not taking.is_connected:
+            return
+        if self.app.sentinels.have_moved_from(taking.host, taking.port):
+            raise RedisConnectionError("another server is the primary now")
 
     def _note_failure(self, error: BaseException, _: float) -> None:
         log.debug("cannot connect to take messages", error=f"{type(error).__name__}: {error}")

@@ -20,10 +20,21 @@ from redis.exceptions import MasterDownError, NoScriptError, OutOfMemoryError, R
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from shared.address import parse_address
 from shared.ledger.call import Call
 from shared.ledger.payload import Argument, is_large, pack
 from shared.ledger.pipelining import Pipelines
+from shared.ledger.primary import Primary
+from shared.ledger.replication import Replicas, TooFewReplicasError, promised
 from shared.ledger.scripts import script
+from shared.ledger.sentinel import (
+    AsyncPrimaryConnection,
+    AsyncSecurePrimaryConnection,
+    AsyncSentinels,
+    PrimaryConnection,
+    SecurePrimaryConnection,
+    Sentinels,
+)
 
 T = TypeVar("T")
 
@@ -32,6 +43,9 @@ ANSWER_SECONDS = 5.0  # a worker can afford to wait; its leases last longer
 API_CONNECT_SECONDS = 0.3
 API_ANSWER_SECONDS = 0.5  # design: a request that needs Redis is answered in well under a second
 API_CONNECTIONS = 64
+SENTINEL_SECONDS, API_SENTINEL_SECONDS = 0.5, 0.2  # to connect to a sentinel, and again to be answered
+
+PROMISES = frozenset({"submit", "retry"})  # after these a client is told 202
 
 
 class LedgerRefusalError(RedisError):
@@ -39,8 +53,8 @@ class LedgerRefusalError(RedisError):
 
 
 # The first words of such answers: writing its file fails (disk full), a script of someone else's runs for too long,
-# too few replicas.
-REFUSALS = ("MISCONF", "BUSY", "NOREPLICAS")
+# too few replicas, or it was made a replica while it had us wait for a message.
+REFUSALS = ("MISCONF", "BUSY", "NOREPLICAS", "UNBLOCKED")
 
 LedgerUnavailable = (
     RedisConnectionError,  # gone, refused, cut, or still loading its file
@@ -69,9 +83,10 @@ class Ledger:
     as all else that a child does for a task. It is there for what is asked seldom.
     """
 
-    def __init__(self, client: "redis.Redis", repeats: int) -> None:
+    def __init__(self, client: "redis.Redis", repeats: int, sentinels: Sentinels | None = None) -> None:
         self.client = client
         self._repeats = repeats
+        self._sentinels = sentinels
         self._connection: Any = None
         self._one_at_a_time = threading.Lock()  # a model may report progress from a thread of its own
 
@@ -129,6 +144,9 @@ class Ledger:
     def _ask_once(self, command: tuple[Argument, ...], bytes: int) -> Any:
         if self._connection is None:
             self._connection = self.client.connection_pool.get_connection()
+        elif self._is_elsewhere():
+            # Not this connection alone: one that listens would hear nothing more, and not notice.
+            self.client.connection_pool.disconnect()
         try:
             if is_large(bytes):
                 self._connection.send_packed_command(pack(command))
@@ -141,6 +159,12 @@ class Ledger:
             self._disconnect()
             raise
 
+    def _is_elsewhere(self) -> bool:
+        """Tell whether the connection is to a server that was the primary, and is it no more."""
+        if self._sentinels is None or not self._connection.is_connected:
+            return False
+        return self._sentinels.have_moved_from(self._connection.host, self._connection.port)
+
     def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.disconnect()
@@ -149,14 +173,22 @@ class Ledger:
         """Close every connection."""
         self._disconnect()
         self.client.close()
+        if self._sentinels is not None:
+            self._sentinels.close()
 
 
 class AsyncLedger:
     """The ledger for the API: calls that never block the event loop."""
 
-    def __init__(self, client: "redis.asyncio.Redis") -> None:
+    def __init__(
+        self, client: "redis.asyncio.Redis", sentinels: AsyncSentinels | None = None, replicas: int = 0
+    ) -> None:
         self.client = client
         self._pipelines = Pipelines(client.connection_pool, API_ANSWER_SECONDS)
+        self._replicas = Replicas(client, replicas) if replicas else None
+        self._sentinels = sentinels
+        if sentinels is not None:
+            sentinels.on_found = self._leave_others
 
     async def run(self, call: Call[T]) -> T:
         """Run one atomic step in one round trip (two after Redis has forgotten the script), which others may share.
@@ -164,16 +196,24 @@ class AsyncLedger:
         Raises:
             one of LedgerUnavailable: Redis did not answer; the step may or may not have happened.
         """
+        if self._sentinels is not None:
+            self._sentinels.look()
         try:
-            return call.parse(await self._evaluate(call))
+            found = call.parse(await self._evaluate(call))
+            if self._replicas is not None and call.script in PROMISES and (id := promised(found)):
+                await self._replicas.have(id)
         except ReadOnlyError:
             # What was the primary is a replica now: the next call shall look up the address anew.
             await self._drop_idle_connections()
             raise
+        except TooFewReplicasError as error:
+            raise LedgerRefusalError(str(error)) from error
         except ResponseError as error:
             if str(error).startswith(REFUSALS):
                 raise LedgerRefusalError(str(error)) from error
             raise
+        else:
+            return found
 
     async def _drop_idle_connections(self) -> None:
         # Not the pool's own disconnect(), which leaves them in the pool while it closes them: another request could
@@ -181,6 +221,18 @@ class AsyncLedger:
         idle = self.client.connection_pool._available_connections  # noqa: SLF001
         while idle:
             await idle.pop().disconnect()
+
+    def _leave_others(self, primary: Primary) -> None:
+        """Break every connection to another server than the primary, whoever uses it: as if the network had.
+
+        What is under way is tried once more, there. Closing them properly would take the connection away from under
+        whoever reads.
+        """
+        pool = self.client.connection_pool
+        for connection in (*pool._available_connections, *pool._in_use_connections):  # noqa: SLF001
+            writer, place = connection._writer, (connection.host, connection.port)  # type: ignore[attr-defined]  # noqa: SLF001
+            if writer is not None and place != primary[:2]:
+                writer.transport.abort()
 
     async def _evaluate(self, call: Call[Any]) -> Any:
         ask = partial(self._pipelines.ask, bytes=call.bytes)
@@ -194,6 +246,10 @@ class AsyncLedger:
     async def close(self) -> None:
         """Close every connection."""
         await self._pipelines.close()
+        if self._replicas is not None:
+            await self._replicas.close()
+        if self._sentinels is not None:
+            await self._sentinels.close()
         await self.client.aclose()
 
 
@@ -201,31 +257,51 @@ def connect(url: str, *, name: str, answer_seconds: float = ANSWER_SECONDS, repe
     """Make the blocking ledger of one process (or thread); connects at the first call. `name` shows in CLIENT LIST.
 
     A step whose connection breaks is repeated `repeats` times, at once.
+
+    Raises:
+        ValueError: the URL is none of a ledger. The message holds no secret.
     """
-    return Ledger(
-        redis.Redis.from_url(
-            url,
-            client_name=name,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=answer_seconds,
-            # A timeout is not repeated, it would double the wait.
-            retry=Retry(NoBackoff(), repeats, supported_errors=(RedisConnectionError,)),
-        ),
-        repeats,
-    )
+    address = parse_address(url)
+    options: dict[str, Any] = {
+        "client_name": name,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": answer_seconds,
+        # A timeout is not repeated, it would double the wait.
+        "retry": Retry(NoBackoff(), repeats, supported_errors=(RedisConnectionError,)),
+    }
+    if not address.primary:
+        return Ledger(redis.Redis.from_url(url, **options), repeats)
+    sentinels = Sentinels(address, SENTINEL_SECONDS)
+    kind = PrimaryConnection if address.tls is None else SecurePrimaryConnection
+    pool = redis.ConnectionPool(connection_class=kind, sentinels=sentinels, **address.server_arguments, **options)
+    return Ledger(redis.Redis.from_pool(pool), repeats, sentinels)
 
 
-def connect_async(url: str, *, name: str) -> AsyncLedger:
-    """Make the asynchronous ledger of one API process; connects at the first call."""
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
-        url,
-        client_name=name,
-        max_connections=API_CONNECTIONS,
-        timeout=API_ANSWER_SECONDS,
-        socket_connect_timeout=API_CONNECT_SECONDS,
-        socket_timeout=API_ANSWER_SECONDS,
+def connect_async(url: str, *, name: str, replicas: int = 0) -> AsyncLedger:
+    """Make the asynchronous ledger of one API process; connects at the first call.
+
+    What a client is promised counts as written when so many `replicas` have it too.
+
+    Raises:
+        ValueError: the URL is none of a ledger. The message holds no secret.
+    """
+    address = parse_address(url)
+    options: dict[str, Any] = {
+        "client_name": name,
+        "max_connections": API_CONNECTIONS,
+        "timeout": API_ANSWER_SECONDS,
+        "socket_connect_timeout": API_CONNECT_SECONDS,
+        "socket_timeout": API_ANSWER_SECONDS,
         # Connecting is tried once: what does not answer the greeting would be given its time again, which no request
         # has. What breaks later is tried once more by shared.ledger.pipelining.
-        retry=AsyncRetry(NoBackoff(), 0),
+        "retry": AsyncRetry(NoBackoff(), 0),
+    }
+    if not address.primary:
+        pool = redis.asyncio.BlockingConnectionPool.from_url(url, **options)
+        return AsyncLedger(redis.asyncio.Redis.from_pool(pool), replicas=replicas)
+    sentinels = AsyncSentinels(address, API_SENTINEL_SECONDS)
+    kind = AsyncPrimaryConnection if address.tls is None else AsyncSecurePrimaryConnection
+    pool = redis.asyncio.BlockingConnectionPool(
+        connection_class=kind, sentinels=sentinels, **address.server_arguments, **options
     )
-    return AsyncLedger(redis.asyncio.Redis.from_pool(pool))
+    return AsyncLedger(redis.asyncio.Redis.from_pool(pool), sentinels, replicas)

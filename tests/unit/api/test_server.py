@@ -54,6 +54,9 @@ def test_an_unfit_server_is_told_why(info: dict[str, Any], word: str) -> None:
         ("redis://host/0?password=sesame", "redis://host/0"),
         ("unix:///run/valkey.sock?password=sesame", "unix:///run/valkey.sock"),
         ("redis://[sesame", "redis://***"),
+        ("redis://:ses/ame@host", "redis://***"),
+        ("redis://:ses?ame@host", "redis://***"),
+        ("sentinel://user:sesame@one:1,two:2/mine?sentinel_password=sesame", "sentinel://***@one:1,two:2/mine"),
     ],
 )
 def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
