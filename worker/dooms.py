@@ -66,7 +66,7 @@ def last_words(view: SlotView, cause: Cause, models: Iterable[str], retention_ms
     culprit = view.culprit() if cause is Cause.OVERDUE else None
     if culprit is not None:
         error = TaskError(ErrorCode.TIMEOUT, f"The prediction ran past its limit of {view.limit:g} s.")
-        words.append(calls.fail(*culprit, error, retention_ms))
+        words.append(calls.fail(*culprit, error, retention_ms, view.nonce))
     if len(view.attempts) > 1 or cause is Cause.STOPPING:
         words.append(calls.release(view.nonces, models, alone=cause is Cause.OVERDUE))
     return words

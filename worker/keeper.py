@@ -153,7 +153,7 @@ class LeaseKeeper:
             self._next_report = now + REPORT_SECONDS
 
     def _renew(self, views: list[SlotView]) -> None:
-        held = [attempt for view in views for attempt in view.attempts]
+        held = [(*attempt, view.nonce) for view in views for attempt in view.attempts]
         lost = self.ledger.run(calls.renew(held, self.settings.lease_ms)) if held else frozenset()
         for view in views:
             gone = {attempt for attempt in view.attempts if attempt[0] in lost}

@@ -202,7 +202,7 @@ class Runner:
 
     def _ended(self, claim: Claim, outcome: Outcome) -> Ended:
         ran_ms = round(1000 * (time.monotonic() - self._busy_since))
-        return Ended(claim.id, claim.token, within(outcome, self.settings.max_result_bytes), ran_ms)
+        return Ended(claim.id, claim.token, within(outcome, self.settings.max_result_bytes), claim.nonce, ran_ms)
 
     def _asking(self, wanted: tuple[Wanted, ...]) -> Asking:
         return Asking(self.worker, str(uuid4()), self.settings.lease_ms, wanted)

@@ -1,6 +1,7 @@
 """The steps of a worker: claims and what becomes of them, and what the keeper says and does. Part of `calls`."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from shared.ledger import replies
@@ -12,7 +13,7 @@ from shared.task import Progress, TaskError
 
 def claim(id: str, asking: Asking, retention_ms: int) -> Call[Won]:
     """Win the task whose message came, if it is queued, or else what comes next of the models wanted."""
-    return Call("claim", (id, *_asked(asking, retention_ms)), replies.won)
+    return Call("claim", (id, *_asked(asking, retention_ms)), partial(replies.won, nonce=asking.nonce))
 
 
 def finish(ended: Sequence[Ended], retention_ms: int) -> Call[Sequence[bool]]:
@@ -27,7 +28,7 @@ def finish(ended: Sequence[Ended], retention_ms: int) -> Call[Sequence[bool]]:
 def proceed(ended: Sequence[Ended], asking: Asking, retention_ms: int) -> Call[Finished]:
     """End attempts as `finish` does, and win what comes next, in one step."""
     arguments = (retention_ms, len(ended), *_fours(ended), *_asked(asking, retention_ms))
-    return Call("proceed", arguments, replies.finished, total(arguments))
+    return Call("proceed", arguments, partial(replies.finished, nonce=asking.nonce), total(arguments))
 
 
 def decline(id: str) -> Call[bool]:
@@ -35,9 +36,9 @@ def decline(id: str) -> Call[bool]:
     return Call("decline", (id,), bool)
 
 
-def renew(held: Iterable[tuple[str, int]], lease_ms: int) -> Call[frozenset[str]]:
-    """Extend the leases of (id, token) pairs; return the ids whose claim is no longer held."""
-    pairs = [part for id, token in held for part in (id, token)]
+def renew(held: Iterable[tuple[str, int] | tuple[str, int, str]], lease_ms: int) -> Call[frozenset[str]]:
+    """Extend the leases of (id, token, nonce); return the ids whose claim is no longer held."""
+    pairs = [part for id, token, *nonce in held for part in (id, _fence(token, *nonce))]
     return Call("renew", (lease_ms, *pairs), lambda reply: frozenset(id.decode() for id in reply))
 
 
@@ -65,17 +66,18 @@ def loaded(model: str, ms: int) -> Call[None]:
 def progress(claim: Claim, progress: Progress) -> Call[bool]:
     """Note how far an attempt is; False if the claim is no longer held."""
     fraction = "" if progress.fraction is None else repr(progress.fraction)
-    return Call("progress", (claim.id, claim.token, fraction, progress.message or ""), bool)
+    token = _fence(claim.token, claim.nonce)
+    return Call("progress", (claim.id, token, fraction, progress.message or ""), bool)
 
 
 def succeed(claim: Claim, result: bytes, retention_ms: int) -> Call[bool]:
     """Publish a result, and claim nothing."""
-    return _finish_one(Ended(claim.id, claim.token, result), retention_ms)
+    return _finish_one(Ended(claim.id, claim.token, result, claim.nonce), retention_ms)
 
 
-def fail(id: str, token: int, error: TaskError, retention_ms: int) -> Call[bool]:
+def fail(id: str, token: int, error: TaskError, retention_ms: int, nonce: str = "") -> Call[bool]:
     """End an attempt with an error, and claim nothing."""
-    return _finish_one(Ended(id, token, error), retention_ms)
+    return _finish_one(Ended(id, token, error, nonce), retention_ms)
 
 
 def _finish_one(ended: Ended, retention_ms: int) -> Call[bool]:
@@ -118,7 +120,7 @@ def _asked(asking: Asking, retention_ms: int) -> tuple[Argument, ...]:
 
 
 def _fours(ended: Iterable[Ended]) -> list[Argument]:
-    return [part for each in ended for part in (each.id, each.token, *_outcome(each.outcome))]
+    return [part for each in ended for part in (each.id, _fence(each.token, each.nonce), *_outcome(each.outcome))]
 
 
 def _outcome(outcome: bytes | TaskError) -> tuple[Argument, Argument]:
@@ -128,3 +130,8 @@ def _outcome(outcome: bytes | TaskError) -> tuple[Argument, Argument]:
 def _two(nonces: Iterable[str]) -> tuple[str, str]:
     first, second, *_ = (*nonces, "", "")
     return first, second
+
+
+def _fence(token: int, nonce: str = "") -> Argument:
+    """Return what a claim is known by: a number that a failover may have handed out twice, and the request."""
+    return f"{token}:{nonce}" if nonce else token

@@ -95,6 +95,8 @@ class Claim:
     waited_ms: int = field(default=0, compare=False)  # since it was submitted, or retried by its client
     request_id: str = ""  # of the request that did that
     traceparent: str = ""  # of that request's span, if it was traced
+    # Of the request to claim that won it. A failover may hand the number out twice; with the nonce it is nobody else's.
+    nonce: str = field(default="", compare=False)
 
     def take_input(self) -> bytes:
         """Return the input, and hold it no longer: once it is parsed it would only take up room."""
@@ -141,6 +143,7 @@ class Ended:
     id: str
     token: int
     outcome: bytes | TaskError
+    nonce: str = ""  # as of its claim
     ran_ms: int = 0  # for the log; the ledger has its own clock
 
 

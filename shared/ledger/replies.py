@@ -35,25 +35,25 @@ from shared.task import (
 )
 
 
-def won(reply: Any) -> Won:
+def won(reply: Any, nonce: str = "") -> Won:
     match reply:
         case b"claimed", model, *rows:
             name = model.decode()
-            return Won(tuple(_claim(name, row) for row in rows))
+            return Won(tuple(_claim(name, row, nonce) for row in rows))
         case b"wait", ms:
             return Won(wait_ms=ms)
         case _:
             return Won()
 
 
-def _claim(model: str, row: Any) -> Claim:
+def _claim(model: str, row: Any, nonce: str) -> Claim:
     id, token, input, limit_ms, waited_ms, request, trace = row
-    return Claim(id.decode(), token, model, input, limit_ms, waited_ms, request.decode(), trace.decode())
+    return Claim(id.decode(), token, model, input, limit_ms, waited_ms, request.decode(), trace.decode(), nonce)
 
 
-def finished(reply: Any) -> Finished:
+def finished(reply: Any, nonce: str = "") -> Finished:
     accepted, next = reply
-    return Finished(tuple(map(bool, accepted)), won(next))
+    return Finished(tuple(map(bool, accepted)), won(next, nonce))
 
 
 def verdicts(reply: Any) -> tuple[Verdict, ...]:

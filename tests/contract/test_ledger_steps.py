@@ -244,3 +244,25 @@ def test_arguments_cannot_reach_into_the_scripts(ledger: Ledger) -> None:
     id = submit(ledger, input=hostile)
 
     assert claim(ledger, id).input == hostile
+
+
+def test_a_number_that_a_failover_handed_out_again_is_not_the_same_claim(ledger: Ledger) -> None:
+    """A replica became the primary before it had heard of the latest claim: the next has the same number."""
+    id = submit(ledger)
+    unheard_of = {key: ledger.client.dump(key) for key in ledger.client.scan_iter()}
+    stale = claim(ledger, id)
+    ledger.client.flushall()
+    for key, value in unheard_of.items():
+        ledger.client.restore(key, 0, value)
+    held = claim(ledger, id)
+    assert stale.token == held.token
+
+    assert not ledger.run(calls.progress(stale, Progress(0.5, "stale")))
+    assert not ledger.run(calls.succeed(stale, b"stale", KEPT_MS))
+    assert not ledger.run(calls.fail(id, stale.token, TaskError(ErrorCode.TIMEOUT, "late"), KEPT_MS, stale.nonce))
+    assert ledger.run(calls.renew([(id, stale.token, stale.nonce)], LEASE_MS)) == {id}
+    assert ledger.run(calls.renew([(id, held.token, held.nonce)], LEASE_MS)) == frozenset()
+    for _ in range(2):  # the second time because the answer was lost
+        assert ledger.run(calls.succeed(held, b"1", KEPT_MS))
+        assert not ledger.run(calls.succeed(stale, b"1", KEPT_MS))
+    assert read(ledger, id).result == b"1"

@@ -72,5 +72,5 @@ def test_one_that_ran_too_long_by_itself_has_failed(tasks: tuple[str, ...], othe
     first, *rest = last_words(view(tasks=tasks, computing=1), Cause.OVERDUE, ["mine"], 1000)
 
     assert first.script == "finish"
-    assert first.arguments == (1000, 1, A, 1, "timeout", "The prediction ran past its limit of 5 s.")
+    assert first.arguments == (1000, 1, A, f"1:{N}", "timeout", "The prediction ran past its limit of 5 s.")
     assert [word.script for word in rest] == others

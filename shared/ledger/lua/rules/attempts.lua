@@ -202,15 +202,15 @@ local function lose(task, now, max_attempts, retention_ms)
   return 'queued'
 end
 
-local ENDING_TASK = {'status', 'model', 'owner', 'number', 'attempt', 'key', 'callback', 'batch', 'created', 'again',
-                     'started', 'error_code'}
+local ENDING_TASK = {'status', 'model', 'owner', 'number', 'attempt', 'nonce', 'key', 'callback', 'batch', 'created',
+                     'again', 'started', 'error_code'}
 
 -- End an attempt. Returns 1, or 0 if the claim is not held; 1 also when this claim has ended it so before: the answer
 -- was lost, and the child asks again. An empty `code` is a success, and `text` its result; else `text` is a sentence.
 local function end_attempt(id, token, code, text, now, retention_ms)
   local task = look_at(id, ENDING_TASK)
   if not holds(task, token) then
-    if task.attempt ~= tonumber(token) then return 0 end
+    if not is_latest(task, token) then return 0 end
     return (code == '' and task.status == 'succeeded' or task.status == 'failed' and task.error_code == code) and 1 or 0
   end
   if code ~= '' then

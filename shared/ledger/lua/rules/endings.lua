@@ -19,9 +19,9 @@ local function close(task, action, after, finished, retention_ms, ...)
   if before == 'running' then
     redis.call('ZREM', LEASES .. task.model, task.id)
     if after == 'succeeded' then  -- it is not run again
-      redis.call('HDEL', TASK .. task.id, 'worker', 'nonce', 'sighted', 'fraction', 'note', 'input', 'request', 'trace')
+      redis.call('HDEL', TASK .. task.id, 'worker', 'sighted', 'fraction', 'note', 'input', 'request', 'trace')
     else
-      redis.call('HDEL', TASK .. task.id, 'worker', 'nonce', 'sighted', 'fraction', 'note')
+      redis.call('HDEL', TASK .. task.id, 'worker', 'sighted', 'fraction', 'note')
     end
   else
     leave_queue(task)

@@ -104,7 +104,7 @@ end
 
 local function look(id)
   return look_at(id, {'status', 'model', 'owner', 'number', 'place', 'attempt', 'deadline', 'missing', 'key', 'callback',
-                      'batch', 'worker', 'created', 'again', 'started'})
+                      'batch', 'worker', 'nonce', 'created', 'again', 'started'})
 end
 
 local function may(action, before, after)
@@ -125,9 +125,16 @@ local function move(task, action, after, ...)
   task.status = after
 end
 
+-- True if `token` is the task's latest claim: "<attempt>:<nonce>". The attempt alone does not tell, since a replica that
+-- becomes the primary without having heard of a claim hands out its number again. (Alone it comes from an older worker.)
+local function is_latest(task, token)
+  local attempt, nonce = string.match(token, '^(%d+):?(.*)$')
+  return task.attempt == tonumber(attempt) and (nonce == '' or task.nonce == nonce)
+end
+
 -- True if `token` is the claim that holds the task now: the fence that a late or doubled attempt cannot pass.
 local function holds(task, token)
-  return task.status == 'running' and task.attempt == tonumber(token)
+  return task.status == 'running' and is_latest(task, token)
 end
 
 -- Remember the latest of something, newest first. It is cut now and then; who reads takes LATEST_KEPT.
