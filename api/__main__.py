@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from api.app import contract, create_app
 from api.listener import ListenError, allow_many_connections, bind, listen, make_server, stop_with_success, url
 from api.processes import keep_serving
-from shared.ledger.connection import AsyncLedger, connect_async
+from shared.ledger.connect import connect_async
+from shared.ledger.connection import AsyncLedger
 from shared.log import configure_logging
 from shared.model import ModelError, ModelSchema, read_schemas
 from shared.settings import Settings, SettingsError, load_settings, unknown_variables

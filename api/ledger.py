@@ -14,7 +14,8 @@ from api.probe import Probe
 from api.problems import LEDGER_UNAVAILABLE, Problem, ledger_unavailable
 from shared.ledger import calls
 from shared.ledger.call import Call
-from shared.ledger.connection import API_ANSWER_SECONDS, API_CONNECTIONS, AsyncLedger, LedgerUnavailable
+from shared.ledger.connect import API_ANSWER_SECONDS, API_CONNECTIONS
+from shared.ledger.connection import AsyncLedger, LedgerUnavailable
 from shared.ledger.payload import is_large, patience
 
 T = TypeVar("T")

@@ -12,7 +12,8 @@ import psutil
 from bench.crowd import WAIT_SECONDS, Crowd
 from bench.first import is_up
 from shared.ledger import calls
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from shared.ledger.records import Claim
 from tests.contract.steps import claim, submit
 from tests.integration.conftest import free_port

@@ -11,7 +11,8 @@ from functools import partial
 from uuid import uuid4
 
 from shared.ledger import calls
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from shared.ledger.records import Submission
 from shared.queue import list_key
 from shared.task import Task

@@ -22,7 +22,8 @@ from bench.steps import MODEL, announce, claim, proceed, read, submit, succeed
 from bench.straight import load, microseconds, run_all, version
 from bench.tables import Table
 from shared.ledger.call import Call
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from shared.ledger.outlooks import Outlooks
 from shared.ledger.records import Claim
 from tests.redis_server import KINDS, RedisServer

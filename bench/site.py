@@ -9,7 +9,8 @@ from functools import partial
 import psutil
 
 from bench.first import is_up
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from tests.integration.conftest import free_port
 from tests.integration.nodes import ROOT, ApiProcess, WorkerProcess
 from tests.redis_server import RedisServer

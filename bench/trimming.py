@@ -8,7 +8,8 @@ from bench.steps import MODEL, claim, submit, succeed
 from bench.straight import load, run_all, version
 from bench.tables import Table
 from shared.ledger import calls
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from shared.queue import list_key
 from tests.redis_server import RedisServer
 

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from redis.exceptions import AuthenticationError, AuthorizationError, NoPermissionError, RedisError
 
-from shared.ledger.connection import connect
+from shared.ledger.connect import connect
 from shared.server import complaints, redacted
 
 WITHIN_SECONDS = 5.0

@@ -14,7 +14,7 @@ import structlog
 from celery.worker import state as celery_state
 
 from shared.ledger import calls
-from shared.ledger.connection import connect
+from shared.ledger.connect import connect
 from shared.log import name_process
 from shared.model import ModelError, ModelSchema
 from shared.settings import Settings

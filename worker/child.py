@@ -10,7 +10,8 @@ from typing import TypeGuard
 import structlog
 
 from shared.ledger import calls
-from shared.ledger.connection import Ledger, LedgerUnavailable, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger, LedgerUnavailable
 from shared.model import ModelError, ModelSchema
 from shared.settings import Settings
 from shared.trace import Tracing

@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from shared.address import Address, parse_address
-from shared.ledger.connection import SENTINEL_SECONDS
+from shared.ledger.connect import SENTINEL_SECONDS
 from shared.ledger.sentinel import Sentinels
 from shared.model import ModelError
 from shared.queue import PREDICT, broker_url, queue_name

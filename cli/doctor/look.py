@@ -13,7 +13,8 @@ from cli.client import problem
 from cli.doctor.sight import ApiSight, LedgerSight, ServerSight
 from cli.embedded import socket_url
 from shared.ledger import calls
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from shared.server import redacted
 from shared.settings import is_loopback
 from shared.shape import shape_of_document

@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from tests.redis_server import KINDS, RedisServer
 
 

@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from shared.ledger import calls
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from shared.ledger.records import Admission, Key, KeyReused, Refusal, Replay
 from shared.task import Missing, Status, Task
 from tests.contract.steps import KEPT_MS, claim, fail, messages, read, retry, submit, try_to_submit

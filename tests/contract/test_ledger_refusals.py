@@ -10,13 +10,8 @@ import redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError
 
 from shared.ledger import calls
-from shared.ledger.connection import (
-    AsyncLedger,
-    Ledger,
-    LedgerRefusalError,
-    LedgerUnavailable,
-    connect_async,
-)
+from shared.ledger.connect import connect_async
+from shared.ledger.connection import AsyncLedger, Ledger, LedgerRefusalError, LedgerUnavailable
 from shared.ledger.pipelining import AT_ONCE, LINES
 from shared.ledger.records import Asking, Ended
 from shared.task import ErrorCode, Progress, Status, TaskError

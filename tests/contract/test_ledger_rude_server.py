@@ -11,7 +11,8 @@ import pytest
 import uvloop
 
 from shared.ledger import calls
-from shared.ledger.connection import AsyncLedger, LedgerUnavailable, connect, connect_async
+from shared.ledger.connect import connect, connect_async
+from shared.ledger.connection import AsyncLedger, LedgerUnavailable
 
 CALLS = 300
 

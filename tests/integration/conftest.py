@@ -14,7 +14,8 @@ from pytest_celery import (
     CeleryWorkerCluster,
 )
 
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from tests.integration.client import Client
 from tests.integration.crowd import variant
 from tests.integration.nodes import ROOT, ApiProcess, BrokerProcess, WorkerProcess

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import redis
 
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from shared.ledger.scripts import script
 from tests.integration.conftest import free_port
 from tests.integration.nodes import ROOT

@@ -13,7 +13,7 @@ import pytest
 from redis.client import PubSub
 
 from shared.ledger import calls
-from shared.ledger.connection import connect
+from shared.ledger.connect import connect
 from tests.contract.steps import KEPT_MS, submit
 from tests.integration.burning import is_dead, started
 from tests.integration.client import Client

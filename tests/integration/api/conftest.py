@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from shared.settings import DEFAULT_MODELS, SHIPPED_MODELS
 from tests.integration.api.process import MAX_BODY_BYTES, Api
 from tests.redis_server import RedisServer

@@ -11,7 +11,7 @@ import pytest
 
 from api.breaker import CannotReach
 from shared.ledger import calls
-from shared.ledger.connection import connect_async
+from shared.ledger.connect import connect_async
 from tests.integration.api.process import Api
 from tests.integration.api.requests import HELLO, problem, submit
 from tests.redis_server import RedisServer

@@ -16,7 +16,8 @@ from schemathesis.core.failures import FailureGroup
 
 from shared.keys import digest, new_key
 from shared.ledger import calls
-from shared.ledger.connection import Ledger, connect
+from shared.ledger.connect import connect
+from shared.ledger.connection import Ledger
 from tests.contract.steps import claim, fail, try_to_submit
 from tests.integration.api.process import MAX_BODY_BYTES, Api
 from tests.integration.api.requests import HOUR_MS, succeed

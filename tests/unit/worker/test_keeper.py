@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from shared.ledger import calls
-from shared.ledger.connection import connect
+from shared.ledger.connect import connect
 from shared.settings import Settings
 from worker.keeper import LeaseKeeper, parse_canceled, slots_by_model
 from worker.slots import Attempt, Slots, SlotView, State

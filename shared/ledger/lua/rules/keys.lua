@@ -29,6 +29,7 @@
 -- penstock:rate:<owner>        string  until when an owner's requests would be spread evenly, in ms: see admit.lua
 -- penstock:number:<owner>      string  counter of an owner's submits
 -- penstock:order               string  counter of arrivals in any queue
+-- penstock:mark                string  nothing; written so that replicas can be asked for what came before: shared/ledger/replication.py
 -- penstock.<model><suffix>     list    Celery's queue, a list for each tier of urgency: newest at the left, popped from the right
 --
 -- field of a task      what it holds
