@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ SETTLE_SECONDS = 40.0  # sentinels hear of each other every 2 s, and ask replica
 class Sentinel:
     """One sentinel."""
 
-    def __init__(self, primary_port: int, quorum: int) -> None:
+    def __init__(self, primary_port: int, quorum: int, *settings: str) -> None:
         self.port = free_port()
         self._directory = Path(tempfile.mkdtemp(prefix="penstock-sentinel-"))
         file = self._directory / "sentinel.conf"
@@ -36,7 +37,7 @@ class Sentinel:
             f"dir {self._directory}\n"
             f"sentinel monitor {NAME} 127.0.0.1 {primary_port} {quorum}\n"
             f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}\n"
-            f"sentinel failover-timeout {NAME} {FAILOVER_MS}\n"
+            f"sentinel failover-timeout {NAME} {FAILOVER_MS}\n" + "".join(f"{line}\n" for line in settings)
         )
         self._process = subprocess.Popen(
             [binary("redis"), str(file), "--sentinel"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -59,14 +60,14 @@ class Sentinel:
 class Replicated:
     """The whole group. The first server begins as the primary, and comes back as one if it is started again."""
 
-    def __init__(self, *options: str, replicas: int = 2) -> None:
+    def __init__(self, *options: str, replicas: int = 2, of_sentinels: Sequence[str] = ()) -> None:
         self.servers: list[RedisServer] = []
         self.sentinels: list[Sentinel] = []
         self._ports: list[int] = []
         try:
             for _ in range(1 + replicas):
                 self._add_server(*options)
-            self.sentinels = [Sentinel(self._ports[0], SENTINELS // 2 + 1) for _ in range(SENTINELS)]
+            self.sentinels = [Sentinel(self._ports[0], SENTINELS // 2 + 1, *of_sentinels) for _ in range(SENTINELS)]
             self.settle()
         except BaseException:
             self.close()
