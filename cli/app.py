@@ -145,7 +145,7 @@ def doctor(
     if not ledger_url:
         _require_ledger(settings)
     try:
-        findings = examine(ledger_url, api_url, key, api_is_named=url is not None)
+        findings = examine(ledger_url, api_url, key, api_is_named=url is not None, replicas=settings.replicas_ack)
     except UrlError as error:
         complain(str(error))
         raise typer.Exit(EX_USAGE) from error

@@ -50,10 +50,13 @@ class Sentinel:
             return dict(self.client.execute_command("SENTINEL MASTER", NAME))
         return {}
 
-    def close(self) -> None:
-        self.client.close()
+    def kill(self) -> None:
         self._process.kill()
         self._process.wait(10)
+
+    def close(self) -> None:
+        self.client.close()
+        self.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
 
 

@@ -7,21 +7,25 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
+import redis
+from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
+from redis.retry import Retry
 
 from cli.client import problem
-from cli.doctor.sight import ApiSight, LedgerSight, ServerSight
+from cli.doctor.sight import ApiSight, LedgerSight, SentinelSight, ServerSight
 from cli.embedded import socket_url
+from shared.address import Address, parse_address
 from shared.ledger import calls
 from shared.ledger.connect import connect
 from shared.ledger.connection import Ledger
-from shared.server import redacted
 from shared.settings import is_loopback
 from shared.shape import shape_of_document
 
 ANSWER_SECONDS = 2.0
 API_SECONDS = 3.0
-CONFIG = ("appendfsync", "list-compress-depth", "save")
+SENTINEL_SECONDS = 0.5
+CONFIG = ("appendfsync", "list-compress-depth", "min-replicas-to-write", "save")
 
 
 class UrlError(Exception):
@@ -41,15 +45,17 @@ def look_at_ledger(url: str) -> LedgerSight:
         UrlError: this is no URL of a Redis.
     """
     try:
-        ledger = connect(url, name="penstock-doctor", answer_seconds=ANSWER_SECONDS, repeats=0)
-    except ValueError:  # its text may quote the password
-        raise UrlError(f"PENSTOCK_REDIS_URL: {redacted(url)} is no URL of a Redis") from None
+        address = parse_address(url)
+    except ValueError as error:
+        raise UrlError(f"PENSTOCK_REDIS_URL: {error}") from None
+    sentinels = tuple(_sentinel(address, host, port) for host, port in address.hosts) if address.primary else ()
+    ledger = connect(url, name="penstock-doctor", answer_seconds=ANSWER_SECONDS, repeats=0)
     server = None
     try:
         server = _server(ledger)
-        return LedgerSight(server, ledger.run(calls.checkup()))
+        return LedgerSight(server, ledger.run(calls.checkup()), sentinels=sentinels)
     except (RedisError, OSError) as error:
-        return LedgerSight(server, trouble=_said(error))
+        return LedgerSight(server, trouble=_said(error), sentinels=sentinels)
     finally:
         ledger.close()
 
@@ -83,6 +89,29 @@ def _get_models(url: str, key: str) -> httpx2.Response:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     with httpx2.Client(timeout=API_SECONDS, trust_env=not is_near, headers=headers) as http:
         return http.get(f"{url.rstrip('/')}/models")
+
+
+def _sentinel(address: Address, host: str, port: int) -> SentinelSight:
+    place, primary = f"{host}:{port}", ""
+    client = redis.Redis(
+        host=host,
+        port=port,
+        socket_connect_timeout=SENTINEL_SECONDS,
+        socket_timeout=SENTINEL_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        **address.sentinel_arguments,
+    )
+    try:
+        found = client.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", address.primary)  # type: ignore[no-untyped-call]
+        if found is None:
+            return SentinelSight(place, trouble=f"knows no {address.primary}")
+        primary = ":".join(part.decode() if isinstance(part, bytes) else str(part) for part in found)
+        client.execute_command("SENTINEL CKQUORUM", address.primary)  # type: ignore[no-untyped-call]
+        return SentinelSight(place, primary)
+    except (RedisError, OSError) as error:
+        return SentinelSight(place, primary, is_without_quorum="NOQUORUM" in str(error), trouble=_said(error))
+    finally:
+        client.close()
 
 
 def _server(ledger: Ledger) -> ServerSight:

@@ -18,12 +18,23 @@ class ServerSight:
 
 
 @dataclass(frozen=True, slots=True)
+class SentinelSight:
+    """What one sentinel says."""
+
+    place: str
+    primary: str = ""  # host:port of the server that it names; empty if it names none
+    is_without_quorum: bool = False  # it would not find enough others to replace that server
+    trouble: str = ""  # in words
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerSight:
     """The server, and the ledger on it."""
 
     server: ServerSight | None = None  # None: it does not answer, or refuses us
     checkup: Checkup | None = None
     trouble: str = ""  # why something of it is missing
+    sentinels: tuple[SentinelSight, ...] = ()  # that PENSTOCK_REDIS_URL names
 
 
 @dataclass(frozen=True, slots=True)
