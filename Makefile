@@ -71,9 +71,9 @@ $(VENV)/bin/python:
 lock: $(VENV)/dev.stamp  ## write the lock files anew from pyproject.toml, keeping the versions they name
 	$(LOCK) pyproject.toml --extra all --extra build -o requirements.lock
 	$(LOCK) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
-	$(LOCK) pyproject.toml --extra api -c requirements.lock -o requirements-api.lock
-	$(LOCK) pyproject.toml --extra worker -c requirements.lock -o requirements-worker.lock
-	$(LOCK) pyproject.toml --extra worker --extra models -c requirements.lock -o requirements-models.lock
+	$(LOCK) pyproject.toml --extra api --extra trace -c requirements.lock -o requirements-api.lock
+	$(LOCK) pyproject.toml --extra worker --extra trace -c requirements.lock -o requirements-worker.lock
+	$(LOCK) pyproject.toml --extra worker --extra trace --extra models -c requirements.lock -o requirements-models.lock
 	for each in bench/contenders/*/requirements.in; do $(LOCK) $$each -o $${each%.in}.lock || exit 1; done
 
 upgrade: | $(VENV)/bin/python  ## forget the locked versions, then lock the newest

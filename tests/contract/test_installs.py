@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MODEL_LIBRARIES = {"numpy", "scikit-learn", "onnxruntime", "rapidocr-onnxruntime", "opencv-python-headless", "torch"}
 WEB_FRAMEWORK = {"fastapi", "starlette", "uvicorn"}
+TRACE = ["opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter"]
 LOCKS = sorted(path.name for path in ROOT.glob("requirements*.lock"))
 
 # Imports modules as an install from a lock would find them: what no package of the lock brings is not there.
@@ -45,10 +46,17 @@ def test_a_worker_install_has_no_web_framework() -> None:
 @pytest.mark.parametrize(
     ("lock", "modules"),
     [
-        ("requirements-api.lock", ["api.__main__", "cli.__main__", "uvloop", "httptools", "hiredis"]),
+        ("requirements-api.lock", ["api.__main__", "cli.__main__", "uvloop", "httptools", "hiredis", *TRACE]),
         (
             "requirements-worker.lock",
-            ["worker.__main__", "cli.__main__", "kombu.transport.redis", "celery.concurrency.prefork", "hiredis"],
+            [
+                "worker.__main__",
+                "cli.__main__",
+                "kombu.transport.redis",
+                "celery.concurrency.prefork",
+                "hiredis",
+                *TRACE,
+            ],
         ),
     ],
 )
