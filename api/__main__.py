@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from api.app import contract, create_app
 from api.listener import ListenError, allow_many_connections, bind, listen, make_server, stop_with_success, url
 from api.processes import keep_serving
+from shared.environment import SettingsError, load_settings, unknown_variables
 from shared.ledger.connect import connect_async
 from shared.ledger.connection import AsyncLedger
 from shared.log import configure_logging
 from shared.model import ModelError, ModelSchema, read_schemas
-from shared.settings import Settings, SettingsError, load_settings, unknown_variables
+from shared.settings import Settings
 from shared.start import StartError, require_usable
 from shared.trace import TraceError, asked_for, close
 

@@ -1,7 +1,6 @@
 """The endpoints under /task. One request is one step of the ledger, unless it waits."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Callable
 from functools import partial
 from uuid import uuid4
 
@@ -12,32 +11,27 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from api.answering import answer, conditional, waited
-from api.changes import Changes, Told, Watch
+from api.changes import Changes
 from api.conditions import etag
 from api.document import around_result, render, render_listed
 from api.door import OWNER
 from api.findings import known, location, parse_id, refused
 from api.idempotency import HEADER, make_key, read_key
 from api.ledger import BoundedLedger
+from api.lookup import Lookup
 from api.options import NO_OPTIONS, Listing, Options, Reading, read_options, read_query
 from api.preferences import granted, preferred_wait
-from api.problems import (
-    KEY_REUSED,
-    NOT_RETRYABLE,
-    TASK_FINISHED,
-    Problem,
-)
-from api.readings import Readings
+from api.problems import KEY_REUSED, NOT_RETRYABLE, TASK_FINISHED, Problem
 from api.served import ServedModels
 from api.submission import read_body, require_fetchable
 from api.tracing import untraced
-from api.waiting import stream, until_final
+from api.waiting import stream
 from shared.ledger import calls
 from shared.ledger.outlooks import Outlooks
 from shared.ledger.records import Admission, KeyReused, Refusal, Replay, Submission
 from shared.log import request_id
 from shared.settings import Settings
-from shared.task import Missing, Status, Task
+from shared.task import Status, Task
 
 log = structlog.get_logger()
 
@@ -57,7 +51,7 @@ class TaskEndpoints:
         self._ledger = ledger
         self._changes = changes
         self._outlooks = Outlooks()
-        self._readings = Readings(ledger, settings.retention_ms, self._outlooks)
+        self._lookup = Lookup(ledger, changes, settings.retention_ms, self._outlooks)
         self._served = served
         self._retention_ms = settings.retention_ms
         self._callback_rules = settings.callback_rules
@@ -127,11 +121,11 @@ class TaskEndpoints:
     async def events(self, request: Request) -> Response:
         """GET /task/{task_id}/events: the task's document now and at every change, as server-sent events."""
         id, owner = parse_id(request.path_params["name"]), request.scope[OWNER]
-        task = known(id, await self._get(id, owner))
+        task = known(id, await self._lookup.read(id, owner))
         seen = request.headers.get("last-event-id")
         if task.is_final and seen == event_id(task):
             return Response(status_code=204)  # tells a browser not to come again
-        read = partial(self._read_whole, id, owner)
+        read = partial(self._lookup.read_whole, id, owner)
         events = stream(self._changes, id, read, shown, seen)
         return EventSourceResponse(events, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
@@ -161,7 +155,7 @@ class TaskEndpoints:
         seconds = self._wanted_wait(request, options)
         if seconds is None:
             task, headers = await self._accept(submission)
-            return answer(await self._whole(task), headers, status=202)
+            return answer(await self._lookup.whole(task), headers, status=202)
         return await self._submit_and_wait(submission, request, seconds)
 
     async def _submit_and_wait(self, submission: Submission, request: Request, seconds: float) -> Response:
@@ -171,7 +165,7 @@ class TaskEndpoints:
             task, headers = await self._accept(submission)
             watched = (watch, ended) if task.id == submission.id else None  # else it came with the same key before
             try:
-                later = await self._whole(await self._until_final(task, request, seconds, watched))
+                later = await self._lookup.whole(await self._lookup.until_final(task, request, seconds, watched))
             except Problem:  # Redis is away now; that the task was accepted is certain
                 if task.left_out:
                     raise  # it came with the same key before, and its result is not known here
@@ -200,30 +194,12 @@ class TaskEndpoints:
         query = request.scope["query_string"]
         options = read_query(Reading, request.query_params.multi_items()) if query else None
         seconds = self._wanted_wait(request, options)
-        task = known(id, await self._get(id, request.scope[OWNER]))
+        task = known(id, await self._lookup.read(id, request.scope[OWNER]))
         headers: dict[bytes, bytes] = {}
         if seconds is not None:
-            task = await self._until_final(task, request, seconds)
+            task = await self._lookup.until_final(task, request, seconds)
             headers = waited(seconds)
-        return await conditional(task, headers, request, self._whole)
-
-    async def _until_final(
-        self, task: Task, request: Request, seconds: float, watched: tuple[Watch, Told] | None = None
-    ) -> Task:
-        """Return the task once it is final, or as it is after `seconds`.
-
-        `watched` has a future of its end that was taken before `task` was read.
-        """
-        if task.is_final:
-            return task
-        read = partial(self._readings.get, task.id, request.scope[OWNER])
-        if watched is not None:
-            watch, ended = watched
-            later = await until_final(self._changes, request, watch, read, seconds, known=(task, ended))
-        else:
-            async with self._changes.watching(task.id) as watch:
-                later = await until_final(self._changes, request, watch, read, seconds)
-        return known(task.id, later)
+        return await conditional(task, headers, request, self._lookup.whole)
 
     async def _list(self, request: Request) -> Response:
         asked = read_query(Listing, request.query_params.multi_items())
@@ -253,24 +229,6 @@ class TaskEndpoints:
         if asked is None and "prefer" in request.headers:
             asked = preferred_wait(request.headers.getlist("prefer"))
         return None if asked is None else granted(asked, self._longest_wait)
-
-    async def _read_whole(self, id: str, owner: str) -> Task | Missing:
-        found = await self._readings.get(id, owner)
-        return found if isinstance(found, Missing) else await self._whole(found)
-
-    async def _whole(self, task: Task) -> Task:
-        """Return `task` with the result that was left out, if it was.
-
-        Raises:
-            Problem: ledger-unavailable; or task-gone, since a moment ago.
-        """
-        if not task.left_out:
-            return task
-        result = await self._ledger.run(calls.result(task))
-        return known(task.id, Missing.GONE if result is None else replace(task, result=result, left_out=0))
-
-    def _get(self, id: str, owner: str) -> Awaitable[Task | Missing]:
-        return self._ledger.run(calls.read(id, owner, self._retention_ms, self._outlooks))
 
 
 def event_id(task: Task) -> str:

@@ -5,13 +5,12 @@ a `.env` file and a secrets directory (PENSTOCK_SECRETS_DIR) are read too, the e
 """
 
 import ipaddress
-import os
 import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.address import parse_address, require_files
@@ -24,10 +23,6 @@ SHORTEST_SECRET = 32
 SHIPPED_MODELS = Path(__file__).resolve().parent.parent / "models"
 # rapidocr-onnxruntime has no release for Python 3.13: there the default leaves it out.
 DEFAULT_MODELS = ("wait", "digits", "ocr") if sys.version_info < (3, 13) else ("wait", "digits")
-
-
-class SettingsError(Exception):
-    """A setting is wrong. The message names its environment variable, a line each."""
 
 
 class Settings(BaseSettings):
@@ -208,59 +203,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """Read the settings from the environment; `overrides` (a command line's options) win where they are not None.
-
-    Raises:
-        SettingsError: naming each variable that is wrong.
-    """
-    given = {name: value for name, value in overrides.items() if value is not None}
-    secrets = os.environ.get(f"{PREFIX}SECRETS_DIR")
-    if secrets:
-        _require_readable(Path(secrets))
-    try:
-        return Settings(_secrets_dir=secrets, **given)
-    except ValidationError as error:
-        raise SettingsError("\n".join(_complaint(item) for item in error.errors())) from error
-
-
-def unknown_variables(environment: dict[str, str]) -> list[str]:
-    """Return the PENSTOCK_* variables that no setting reads: most likely a slip of the pen, worth a warning."""
-    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | {
-        f"{PREFIX}SECRETS_DIR",
-        f"{PREFIX}URL",
-        f"{PREFIX}API_KEY",
-    }
-    return sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
-
-
-def _require_readable(secrets: Path) -> None:
-    """Look whether each setting's file can be read: pydantic-settings would warn of some and stumble over others."""
-    if not secrets.is_dir():
-        raise SettingsError(f"{PREFIX}SECRETS_DIR: {secrets} is not a directory")
-    try:
-        files = {path.name.upper(): path for path in secrets.iterdir()}
-    except OSError as error:
-        raise SettingsError(f"{PREFIX}SECRETS_DIR: {secrets} cannot be read: {error.strerror}") from error
-    for variable in (f"{PREFIX}{name}".upper() for name in Settings.model_fields):
-        if variable in files and (complaint := _not_text(files[variable])):
-            raise SettingsError(f"{variable}: the file {files[variable]} cannot be read: {complaint}")
-
-
-def _not_text(path: Path) -> str | None:
-    try:
-        path.read_text(encoding="utf-8")
-    except OSError as error:
-        return error.strerror
-    except UnicodeDecodeError:
-        return "it is not text in UTF-8"
-    return None
-
-
-def _complaint(item: Any) -> str:
-    message = item["msg"].removeprefix("Value error, ")
-    if not item["loc"]:
-        return str(message)
-    return f"{PREFIX}{str(item['loc'][0]).upper()}: {message}"

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import structlog
 from celery.exceptions import SecurityWarning
 
+from shared.environment import SettingsError, load_settings
 from shared.log import configure_logging
 from shared.model import ModelError, by_name, read_schemas
-from shared.settings import SettingsError, load_settings
 from shared.start import StartError, require_usable
 from shared.trace import TraceError, Tracing, asked_for
 from worker.app import Worker

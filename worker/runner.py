@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -16,9 +16,10 @@ from shared.ledger.records import Asking, Claim, Ended, Wanted, Won
 from shared.model import ModelSchema
 from shared.queue import list_key
 from shared.settings import Settings
-from shared.task import PRIORITIES, TaskError
+from shared.task import PRIORITIES
 from worker.execution import Outcome, ServedModel, execute, execute_batch, within
 from worker.fetching import Fetcher
+from worker.hand import Hand, note, portions
 from worker.hints import is_id, named_in
 from worker.output import about
 from worker.patience import insist
@@ -29,16 +30,7 @@ from worker.wording import of_claims
 
 LISTEN_SECONDS = 0.25  # at a time: so much later a child that listens hears that its worker stops
 LOOK_AGAIN_SECONDS = 0.005  # while tasks wait for company: it may be complete sooner
-STEP_BYTES = 4 * 1024 * 1024  # of results in one step of the ledger, which does nothing else meanwhile
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Hand:
-    """What a child holds: claims of one model that are computed together, and the request that has won them."""
-
-    claims: tuple[Claim, ...]
-    nonce: str
 
 
 @dataclass(slots=True)
@@ -223,41 +215,6 @@ def turns(schemas: Mapping[str, ModelSchema]) -> dict[str, tuple[Wanted, ...]]:
     """Return, for each model, of which a child takes tasks after one of it: the others first, each in its turn."""
     wanted = [Wanted(name, schema.max_batch, schema.max_wait_ms) for name, schema in schemas.items()]
     return {each.model: tuple(wanted[n + 1 :] + wanted[: n + 1]) for n, each in enumerate(wanted)}
-
-
-def portions(ended: Sequence[Ended]) -> Iterator[list[Ended]]:
-    """Yield what was computed in parts that the ledger takes in one step each: of STEP_BYTES, or of one result."""
-    part: list[Ended] = []
-    size = 0
-    for each in ended:
-        bytes = 0 if isinstance(each.outcome, TaskError) else len(each.outcome)
-        if part and size + bytes > STEP_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(each)
-        size += bytes
-    yield part
-
-
-def note(hand: Hand, ended: Sequence[Ended], accepted: Sequence[bool]) -> None:
-    """Log how attempts ended: a line each, which tells as well how it came to them (see docs/logs.md)."""
-    size, claims = len(hand.claims), {claim.id: claim for claim in hand.claims}
-    for each, is_accepted in zip(ended, accepted, strict=True):
-        claim = claims[each.id]
-        log.info(
-            "finished",
-            **of_claims([claim]),
-            outcome=word(each.outcome),
-            accepted=is_accepted,
-            waited_ms=claim.waited_ms,
-            ran_ms=each.ran_ms,
-            **({"batch": size} if size > 1 else {}),
-        )
-
-
-def word(outcome: Outcome) -> str:
-    """Return an outcome in a word."""
-    return outcome.code.value if isinstance(outcome, TaskError) else "succeeded"
 
 
 def time_limit(schema: ModelSchema, claim: Claim) -> float:

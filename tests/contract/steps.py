@@ -6,14 +6,25 @@ from uuid import uuid4
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
-from shared.ledger.records import Admission, Asking, Claim, Retry, Submission, Submitted, Won
+from shared.ledger.records import (
+    Admission,
+    Asking,
+    Claim,
+    Ended,
+    Finished,
+    Retry,
+    Submission,
+    Submitted,
+    Wanted,
+    Won,
+)
 from shared.queue import list_key
 from shared.task import PRIORITIES, ErrorCode, Task, TaskError
 
 KEPT_MS = 60_000
 LEASE_MS = 60_000
-
-
+FOUR = (Wanted("wait", 4),)  # up to so many together
+ONE = (Wanted("wait"),)
 EVERYTHING = Admission(max_queued=10_000, max_queued_of_owner=None)
 
 
@@ -53,6 +64,16 @@ def claim(ledger: Ledger, id: str, lease_ms: int = LEASE_MS, nonce: str = "", *,
     won = try_to_claim(ledger, id, lease_ms, nonce, again=again)
     assert won is not None
     return won
+
+
+def proceed(ledger: Ledger, claims: tuple[Claim, ...], nonce: str, *, again: bool = False) -> Finished:
+    """End claims with a result each, and ask for what comes next."""
+    ended = [Ended(claim.id, claim.token, b"1") for claim in claims]
+    return ledger.run(calls.proceed(ended, Asking("worker", nonce, LEASE_MS, FOUR, again=again), KEPT_MS))
+
+
+def ids(claims: tuple[Claim, ...]) -> list[str]:
+    return [claim.id for claim in claims]
 
 
 def release(ledger: Ledger, nonce: str, model: str = "wait") -> tuple[str, ...]:

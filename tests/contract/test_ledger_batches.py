@@ -1,20 +1,21 @@
 """Tasks that are claimed together: each keeps its own token and outcome, and none pays for its neighbours."""
 
-from collections.abc import Callable
-
 import pytest
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
-from shared.ledger.records import Admission, Asking, Claim, Ended, Finished, Wanted, Won
+from shared.ledger.records import Admission, Ended, Wanted
 from shared.queue import list_key
 from shared.task import ErrorCode, Status, TaskError
 from tests.contract.steps import (
+    FOUR,
     KEPT_MS,
-    LEASE_MS,
+    ONE,
     abandon,
     expire_lease,
+    ids,
     messages,
+    proceed,
     read,
     reap,
     release,
@@ -22,23 +23,7 @@ from tests.contract.steps import (
     win,
 )
 
-FOUR = (Wanted("wait", 4),)
-ONE = (Wanted("wait"),)
 ERROR = TaskError(ErrorCode.MODEL_ERROR, "The model raised KeyError.")
-
-
-def ids(claims: tuple[Claim, ...]) -> list[str]:
-    return [claim.id for claim in claims]
-
-
-def by_id(claims: tuple[Claim, ...]) -> list[Claim]:
-    return sorted(claims, key=lambda claim: claim.id)
-
-
-def proceed(ledger: Ledger, claims: tuple[Claim, ...], nonce: str, *, again: bool = False) -> Finished:
-    """End claims with a result each, and ask for what comes next."""
-    ended = [Ended(claim.id, claim.token, b"1") for claim in claims]
-    return ledger.run(calls.proceed(ended, Asking("worker", nonce, LEASE_MS, FOUR, again=again), KEPT_MS))
 
 
 def test_what_waits_is_claimed_together_up_to_the_most_and_in_order(ledger: Ledger) -> None:
@@ -110,67 +95,6 @@ def test_one_step_finishes_and_claims_what_comes_next(ledger: Ledger) -> None:
     assert found.accepted == (True,) * 4
     assert ids(found.won.claims) == queued[4:]
     assert proceed(ledger, found.won.claims, "last").won.claims == ()
-
-
-def test_a_step_whose_answer_was_lost_wins_the_same_again_and_not_more(ledger: Ledger) -> None:
-    queued = [submit(ledger) for _ in range(9)]
-    held = win(ledger, wanted=FOUR, nonce="n").claims
-    assert by_id(win(ledger, wanted=FOUR, nonce="n", again=True).claims) == by_id(held)
-    was = proceed(ledger, held, "next")
-    for id in queued[4:8]:
-        expire_lease(ledger, id)
-
-    found = proceed(ledger, held, "next", again=True)
-    assert found.accepted == was.accepted
-    assert by_id(found.won.claims) == by_id(was.won.claims)
-
-    assert reap(ledger) == {}  # their leases are fresh
-    assert read(ledger, queued[8]).status is Status.QUEUED
-
-
-def test_a_request_that_never_arrived_is_new_when_it_is_made_again(ledger: Ledger) -> None:
-    queued = [submit(ledger) for _ in range(2)]
-
-    assert ids(win(ledger, wanted=FOUR, nonce="n", again=True).claims) == queued
-
-
-def test_a_request_that_arrives_only_after_it_was_made_again_wins_nothing(ledger: Ledger) -> None:
-    """Nobody would hear of it: the tasks would be no one's until their leases end, and cost an attempt then."""
-    queued = [submit(ledger) for _ in range(3)]
-    held = win(ledger, wanted=ONE, nonce="n", again=True).claims
-    assert ids(held) == queued[:1]
-
-    assert win(ledger, wanted=ONE, nonce="n").claims == ()
-    assert win(ledger, wanted=ONE, nonce="n", again=True).claims == held
-    assert ids(proceed(ledger, held, "next", again=True).won.claims) == queued[1:]
-    assert proceed(ledger, held, "next") == Finished((True,), Won())
-
-
-@pytest.mark.parametrize("again", [False, True])
-@pytest.mark.parametrize("take", [release, abandon])
-def test_a_request_that_arrives_only_after_its_childs_death_wins_nothing(
-    ledger: Ledger, take: Callable[..., object], again: bool
-) -> None:
-    queued = [submit(ledger) for _ in range(2)]
-    held = win(ledger, wanted=ONE, nonce="n").claims
-    take(ledger, "next")
-
-    assert proceed(ledger, held, "next", again=again).won.claims == ()
-
-    assert read(ledger, queued[1]).attempt == 0
-
-
-def test_a_task_that_waits_for_company_while_another_is_claimed_gets_its_message_back(ledger: Ledger) -> None:
-    """Its child goes away with the other: somebody else must hear of it."""
-    waiting, other = submit(ledger), submit(ledger, model="digits")
-    ledger.client.rpop(list_key("wait"))
-    wanted = (Wanted("wait", 3, wait_ms=60_000), Wanted("digits"))
-
-    assert ids(win(ledger, waiting, wanted=wanted).claims) == [other]
-
-    assert messages(ledger) == [waiting]
-    assert win(ledger, waiting, wanted=wanted).wait_ms is not None
-    assert messages(ledger) == [waiting]
 
 
 def test_who_dies_with_a_batch_costs_its_tasks_no_attempt_and_each_is_alone_next(ledger: Ledger) -> None:
@@ -254,39 +178,6 @@ def test_inputs_of_one_batch_are_bounded_in_bytes(ledger: Ledger) -> None:
 
     assert ids(win(ledger, wanted=FOUR).claims) == large[:2]
     assert ids(win(ledger, wanted=FOUR).claims) == large[2:]
-
-
-@pytest.mark.parametrize("hinted", [True, False])
-def test_a_task_waits_for_company_for_as_long_as_its_model_says(ledger: Ledger, hinted: bool) -> None:
-    wanted = (Wanted("wait", 3, wait_ms=60_000),)
-    first = submit(ledger)
-    hint = first if hinted else ""
-
-    won = win(ledger, hint, wanted=wanted)
-
-    assert won.claims == ()
-    assert won.wait_ms is not None
-    assert 0 < won.wait_ms <= 60_000
-    assert read(ledger, first).status is Status.QUEUED
-
-    company = [submit(ledger) for _ in range(2)]
-    assert ids(win(ledger, hint, wanted=wanted).claims) == [first, *company]
-
-
-def test_a_model_that_waits_for_company_does_not_keep_the_others_waiting(ledger: Ledger) -> None:
-    submit(ledger)
-    other = submit(ledger, model="digits")
-    wanted = (Wanted("wait", 3, wait_ms=60_000), Wanted("digits"))
-
-    assert ids(win(ledger, wanted=wanted).claims) == [other]
-    assert win(ledger, wanted=wanted).wait_ms is not None
-
-
-def test_an_old_task_has_waited_enough(ledger: Ledger) -> None:
-    id = submit(ledger)
-    ledger.client.hincrby(f"penstock:task:{id}", "created", -100)
-
-    assert ids(win(ledger, wanted=(Wanted("wait", 3, wait_ms=50),)).claims) == [id]
 
 
 def test_claiming_takes_dead_messages_along_and_leaves_all_others(ledger: Ledger) -> None:

@@ -1,7 +1,6 @@
 """The ledger against a reference in plain Python: hypothesis walks both, and they must agree at every step."""
 
 import json
-from dataclasses import dataclass, field
 from uuid import uuid4
 
 import pytest
@@ -14,55 +13,12 @@ from shared.ledger.connection import Ledger
 from shared.ledger.records import Claim, Retry
 from shared.queue import list_key
 from shared.task import PRIORITIES, ErrorCode, Missing, Status, TaskError
+from tests.contract.reference import MAX_ATTEMPTS, Reference
 from tests.contract.steps import EVERYTHING, abandon, read, release, submit, try_to_claim
 
 KEPT_MS = 600_000
 LEASE_MS = 600_000
-MAX_ATTEMPTS = 2
 ERROR = TaskError(ErrorCode.MODEL_ERROR, "The model raised KeyError.")
-
-
-@dataclass
-class Reference:
-    """One task, as the contract describes it."""
-
-    priority: int
-    order: int  # of arrival in the queue
-    number: int  # of submission
-    status: Status = Status.QUEUED
-    attempt: int = 0
-    lost: int = 0
-    error: ErrorCode | None = None
-    overdue: bool = False  # expired, and not noticed yet: readers know, the queue does not
-    sighted: bool = False
-    lease_expired: bool = False
-    result: bytes | None = None
-    forgotten: bool = False
-    claims: list[Claim] = field(default_factory=list)
-    nonces: list[str] = field(default_factory=list)  # of the claims
-    losses: int = 0  # since ever; a retry begins `lost` anew
-
-    def holds(self, token: int) -> bool:
-        return self.status is Status.RUNNING and self.attempt == token
-
-    @property
-    def is_in_queue(self) -> bool:
-        return self.status is Status.QUEUED or self.overdue
-
-    @property
-    def place(self) -> tuple[int, int]:
-        return -self.priority, self.order
-
-    def has_ended(self, token: int, status: Status, error: ErrorCode | None = None) -> bool:
-        """Whether this claim ended it just so: said again, it is accepted again and changes nothing."""
-        return not self.forgotten and (self.status, self.attempt, self.error) == (status, token, error)
-
-    def lose(self) -> None:
-        self.lost += 1
-        self.losses += 1
-        self.status = Status.FAILED if self.lost >= MAX_ATTEMPTS else Status.QUEUED
-        self.error = ErrorCode.WORKER_LOST if self.status is Status.FAILED else None
-        self.sighted = self.lease_expired = False
 
 
 class LedgerMachine(RuleBasedStateMachine):

@@ -2,59 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.ledger import pipelining
 from shared.ledger.payload import LARGE_BYTES
 from shared.ledger.pipelining import AT_ONCE, BYTES_AT_ONCE, LINES, SLOW_SECONDS, Pipelines
+from tests.contract.pipelines import ANSWER_SECONDS, blocked, connections, play
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
-
-ANSWER_SECONDS = 0.5
-NAME = "pipelining"
-Scene = Callable[[Pipelines], Awaitable[None]]
-
-
-def play(server: RedisServer, scene: Scene) -> None:
-    server.client.flushall()
-
-    async def with_pipelines() -> None:
-        async with pipelines(server) as made, asyncio.timeout(20):
-            await scene(made)
-
-    asyncio.run(with_pipelines())
-
-
-@asynccontextmanager
-async def pipelines(server: RedisServer) -> AsyncIterator[Pipelines]:
-    retry = Retry(NoBackoff(), 0)
-    client = redis.asyncio.Redis(
-        unix_socket_path=str(server.socket), client_name=NAME, retry=retry, socket_timeout=ANSWER_SECONDS
-    )
-    made = Pipelines(client.connection_pool, ANSWER_SECONDS)
-    try:
-        yield made
-    finally:
-        await made.close()
-        await client.aclose()
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-def connections(server: RedisServer) -> list[str]:
-    return [row["id"] for row in server.client.client_list() if row["name"] == NAME]
-
-
-def blocked(server: RedisServer) -> int:
-    return int(server.client.info("clients")["blocked_clients"])
 
 
 def socket_timeouts(asked: Pipelines) -> set[float]:
@@ -166,101 +124,9 @@ def test_a_large_payload_takes_nobodys_line(server: RedisServer) -> None:
     play(server, scene)
 
 
-def test_a_connection_that_breaks_is_tried_once_more_with_what_it_owes(server: RedisServer) -> None:
-    async def scene(asked: Pipelines) -> None:
-        first, second = asked.ask("INCR", "count"), asked.ask("BLPOP", "nothing", 0.3)
-        assert await first == 1
-        await asyncio.to_thread(eventually, lambda: blocked(server) == 1)
-        server.client.client_kill_filter(_id=connections(server)[0])
-        assert await second is None
-        assert server.client.get("count") == b"1"  # what was answered is not done again
-
-    play(server, scene)
-
-
-def test_idle_connections_that_were_cut_are_nobodys_error(server: RedisServer) -> None:
-    async def scene(asked: Pipelines) -> None:
-        for _ in range(3):
-            assert await asyncio.gather(*(asked.ask("ECHO", n) for n in range(60))) == [b"%d" % n for n in range(60)]
-            for id in connections(server):
-                server.client.client_kill_filter(_id=id)
-
-    play(server, scene)
-
-
-def test_what_is_never_answered_fails(server: RedisServer) -> None:
-    async def scene(asked: Pipelines) -> None:
-        with pytest.raises(RedisTimeoutError):
-            await asked.ask("BLPOP", "nothing", ANSWER_SECONDS * 4)
-
-    play(server, scene)
-
-
-def test_a_connection_to_what_has_become_a_replica_is_not_used_again(server: RedisServer) -> None:
-    async def scene(asked: Pipelines) -> None:
-        await asked.ask("ECHO", "before")
-        before = connections(server)
-        server.client.replicaof("127.0.0.1", 1)
-        try:
-            found = await asyncio.gather(
-                asked.ask("SET", "a", "b"), *(asked.ask("ECHO", n) for n in range(5)), return_exceptions=True
-            )
-        finally:
-            server.client.replicaof("NO", "ONE")
-        assert isinstance(found[0], ReadOnlyError)
-        assert found[1:] == [b"%d" % n for n in range(5)]
-        assert await asked.ask("SET", "a", "b") in (b"OK", True)
-        assert not set(before) & set(connections(server))
-
-    play(server, scene)
-
-
-def test_what_is_not_answered_in_time_fails_with_all_that_is_behind_it_and_the_next_goes_well(
-    server: RedisServer,
-) -> None:
-    async def scene(asked: Pipelines) -> None:
-        before = asked.ask("ECHO", "before")
-        began = time.monotonic()
-        late = [asked.ask("BLPOP", "nothing", ANSWER_SECONDS * 4), asked.ask("ECHO", "stranger's")]
-        assert await before == b"before"
-        failed = await asyncio.gather(*late, return_exceptions=True)
-        assert [type(error) for error in failed] == [RedisTimeoutError] * 2
-        assert ANSWER_SECONDS * 0.9 < time.monotonic() - began < ANSWER_SECONDS * 2
-        assert await asked.ask("ECHO", "own") == b"own"
-
-    play(server, scene)
-
-
 def test_each_reply_has_its_own_time_to_come(server: RedisServer) -> None:
     async def scene(asked: Pipelines) -> None:
         slow = [asked.ask("BLPOP", "nothing", ANSWER_SECONDS * 0.6) for _ in range(3)]
         assert await asyncio.gather(*slow) == [None] * 3
-
-    play(server, scene)
-
-
-def test_what_uvloop_says_of_a_closed_connection_is_a_connection_error() -> None:
-    class Closed:
-        async def get_connection(self) -> None:
-            raise RuntimeError("unable to perform operation; the handler is closed")
-
-    async def scene() -> None:
-        with pytest.raises(RedisConnectionError):
-            await Pipelines(Closed(), ANSWER_SECONDS).ask("ECHO", "a")  # type: ignore[arg-type]
-
-    asyncio.run(scene())
-
-
-def test_closing_ends_what_is_under_way(server: RedisServer) -> None:
-    async def scene(asked: Pipelines) -> None:
-        waiting = []
-        for lines in range(1, LINES + 1):
-            waiting.append(asked.ask("BLPOP", "nothing", 10))
-            await asyncio.to_thread(eventually, lambda: blocked(server) == lines)  # noqa: B023
-        waiting.append(asked.ask("ECHO", "not sent yet"))
-        waiting.append(asked.ask("BLPOP", "nothing", 10, bytes=LARGE_BYTES))
-        await asked.close()
-        found = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [type(error) for error in found] == [RedisConnectionError] * (LINES + 2)
 
     play(server, scene)

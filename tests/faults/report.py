@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from tests.faults import logs
 from tests.faults.batches import batches, broken_off, hands_of
-from tests.faults.invariants import Violation
 from tests.faults.observations import MODELS, Fault, History, Task
 from tests.faults.recovery import Recovery, deaths, hits, recoveries, runs_of
 from tests.faults.run import Options, Result
 from tests.faults.schedule import CRASHES
+from tests.faults.violation import Violation
 
 COUNTS = ("lost", "stuck", "changed", "wrong", "doubled", "slow", "hung", "ended", "slots")
 STORIES = 12  # of violations told in full

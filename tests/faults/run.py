@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.faults import logs
 from tests.faults.armed import HANDS
+from tests.faults.endings import SETTLED_SECONDS
 from tests.faults.faults import Storm
-from tests.faults.invariants import SETTLED_SECONDS
 from tests.faults.load import Load
 from tests.faults.observations import History, Setup
 from tests.faults.observer import notice_pauses

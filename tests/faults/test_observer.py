@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.faults.invariants import no_request_hangs
+from tests.faults.availability import no_request_hangs
 from tests.faults.observations import Answer, History, Pause
 from tests.faults.observer import notice_pauses, seconds_without
 

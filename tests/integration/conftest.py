@@ -19,6 +19,7 @@ from shared.ledger.connection import Ledger
 from tests.integration.client import Client
 from tests.integration.crowd import variant
 from tests.integration.nodes import ROOT, ApiProcess, BrokerProcess, WorkerProcess
+from tests.integration.receiver import Receiver
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 
@@ -107,6 +108,14 @@ def client(environment: dict[str, str]) -> Iterator[Client]:
         eventually(lambda: is_alive(http, api), within=20)
         yield Client(http)
     api.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of callbacks."""
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
 
 
 def is_alive(http: httpx2.Client, api: ApiProcess) -> bool:

@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from shared.supervision.parts import Parts
 from cli.up import up
-from shared.settings import load_settings
+from shared.environment import load_settings
 
 here = Path(__file__).parent
 parts = Parts(api=(sys.executable, str(here / "api")), worker=(sys.executable, str(here / "worker")))

@@ -29,13 +29,6 @@ def broker_server(request: pytest.FixtureRequest) -> Iterator[GuardedServer]:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
-
-
-@pytest.fixture
 def environment(
     environment: dict[str, str], broker_server: GuardedServer, receiver: Receiver, single: Path
 ) -> dict[str, str]:

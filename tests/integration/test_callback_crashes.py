@@ -39,11 +39,9 @@ def port() -> int:
 
 
 @pytest.fixture
-def beside() -> Iterator[Receiver]:
+def beside(receiver: Receiver) -> Receiver:
     """Another receiver, which is always well."""
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
+    return receiver
 
 
 @pytest.fixture

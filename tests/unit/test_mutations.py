@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.mutations import GUARDS, ROOT, Guard, mutated
+from tests.guards import GUARDS, Guard
+from tests.mutations import ROOT, mutated
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)

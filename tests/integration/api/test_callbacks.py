@@ -23,13 +23,6 @@ ANN = new_key()
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
-
-
-@pytest.fixture
 def telling(server: RedisServer, models: str) -> Iterator[Callable[..., Api]]:
     """Start an API that may call these hosts."""
     server.client.flushall()

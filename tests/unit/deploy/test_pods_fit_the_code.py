@@ -11,8 +11,9 @@ from api.listener import GRACE_SECONDS
 from api.probe import LOOK_SECONDS
 from api.processes import STOP_SECONDS
 from cli.up import AFTER_DRAIN_SECONDS
+from shared.environment import load_settings
 from shared.model import read_schemas
-from shared.settings import Settings, load_settings
+from shared.settings import Settings
 from tests.unit.deploy.manifests import (
     API,
     BASE,

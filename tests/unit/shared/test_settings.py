@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from shared.settings import Settings, SettingsError, is_loopback, load_settings, unknown_variables
+from shared.environment import SettingsError, load_settings, unknown_variables
+from shared.settings import Settings, is_loopback
 
 
 @pytest.fixture(autouse=True)

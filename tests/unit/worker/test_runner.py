@@ -12,14 +12,13 @@ from pydantic import BaseModel
 
 from shared.ledger.calls import Call
 from shared.ledger.connection import Ledger
-from shared.ledger.records import Claim, Ended, Finished, Wanted, Won
+from shared.ledger.records import Claim, Finished, Wanted, Won
 from shared.model import ModelSchema
 from shared.settings import Settings
-from shared.task import ErrorCode, TaskError
 from worker.execution import ServedModel
 from worker.fetching import Fetcher
 from worker.loading import LoadedModel, adapted
-from worker.runner import STEP_BYTES, Runner, portions, time_limit, turns
+from worker.runner import Runner, time_limit, turns
 
 
 def schema(name: str = "mine", max_batch: int = 1, max_wait_ms: int = 0) -> ModelSchema:
@@ -42,31 +41,6 @@ def test_after_a_task_the_other_models_have_their_turn_first() -> None:
         "c": ["a", "b", "c"],
     }
     assert wanted["a"][0] == Wanted("b", 8, 20)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "expected"),
-    [
-        ([1], [1]),
-        ([1, 2, 3], [3]),
-        ([STEP_BYTES, 1], [1, 1]),
-        ([1, STEP_BYTES - 1, 1], [2, 1]),
-        ([2 * STEP_BYTES, 2 * STEP_BYTES], [1, 1]),
-    ],
-)
-def test_large_results_are_handed_in_a_few_at_a_time(sizes: list[int], expected: list[int]) -> None:
-    ended = [Ended(str(n), 1, b"x" * size) for n, size in enumerate(sizes)]
-
-    parts = list(portions(ended))
-
-    assert [len(part) for part in parts] == expected
-    assert [each for part in parts for each in part] == ended
-
-
-def test_an_error_weighs_nothing() -> None:
-    error = TaskError(ErrorCode.MODEL_ERROR, "no")
-
-    assert len(list(portions([Ended("1", 1, b"x" * STEP_BYTES), Ended("2", 1, error)]))) == 1
 
 
 def test_nothing_holds_an_input_while_the_model_computes() -> None:

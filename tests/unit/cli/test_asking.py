@@ -1,94 +1,13 @@
 """The client commands as a user runs them, against a small real HTTP server."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 
-from shared.keys import owner_of, parse_lines
-from shared.supervision.parts import environment
-
-TASK = "0b0b6a1e-0000-4000-8000-000000000001"
-
-
-def document(status: str, **more: Any) -> dict[str, Any]:
-    return {"task_id": TASK, "model": "wait", "status": status, "queue": None, "progress": None, **more}
-
-
-class Api(ThreadingHTTPServer):
-    """Answers with what it was given, in order, the last one again and again."""
-
-    daemon_threads = True
-    block_on_close = True
-
-    def __init__(self, port: int = 0) -> None:
-        self.answers: list[tuple[int, Any, dict[str, str]]] = []
-        self.requests: list[tuple[str, str, bytes]] = []
-        self.headers: list[dict[str, str]] = []
-        super().__init__(("127.0.0.1", port), Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def will(self, status: int, body: Any, **headers: str) -> None:
-        self.answers.append((status, body, headers))
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Api
-    log_requests: ClassVar[bool] = False
-
-    def do_GET(self) -> None:
-        self.server.requests.append((self.command, self.path, self._body()))
-        self.server.headers.append(dict(self.headers))
-        answers = self.server.answers
-        status, body, headers = answers.pop(0) if len(answers) > 1 else answers[0]
-        content = b"" if body is None else json.dumps(body).encode()
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_POST = do_DELETE = do_GET  # noqa: N815
-
-    def _body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    with Api() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def penstock(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
-    return subprocess.run(
-        [sys.executable, "-m", "cli", *arguments],
-        env={**environment(clean, {}), **variables},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from tests.unit.cli.api import TASK, Api, document
+from tests.unit.cli.command import penstock
 
 
 def test_submit_prints_the_document_on_one_line(api: Api) -> None:
@@ -156,20 +75,6 @@ def test_the_key_comes_from_the_environment(api: Api, key: str) -> None:
     done = penstock("get", TASK, "--url", api.url, PENSTOCK_API_KEY=key)
     assert done.returncode == 0
     assert api.headers[0].get("Authorization") == (f"Bearer {key}" if key else None)
-
-
-def test_keys_new_prints_a_key_and_its_line() -> None:
-    done = penstock("keys", "new", "ann")
-    key, line = done.stdout.splitlines()
-    assert (done.returncode, done.stderr) == (0, "")
-    assert owner_of(key, parse_lines(line)) == "ann"
-    assert penstock("keys", "new", "ann").stdout != done.stdout
-
-
-def test_keys_new_wants_a_name_that_fits_into_the_line() -> None:
-    done = penstock("keys", "new", "ann,ben:x")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("penstock: 'ann,ben:x' is no name")
 
 
 def test_retry_prints_the_task(api: Api) -> None:
@@ -285,29 +190,3 @@ def test_an_api_that_is_away_is_one_line_with_its_url() -> None:
 def test_a_proxy_is_not_asked_for_loopback(api: Api) -> None:
     api.will(200, document("running"))
     assert penstock("get", TASK, "--url", api.url, http_proxy="http://127.0.0.1:9", NO_PROXY="").returncode == 0
-
-
-@pytest.mark.parametrize("part", ["api", "worker"])
-def test_a_part_alone_needs_a_ledger(part: str, tmp_path: Path) -> None:
-    done = penstock(part)
-    assert done.returncode == 2
-    assert done.stderr.startswith("penstock: PENSTOCK_REDIS_URL: ")
-    assert done.stderr.count("\n") == 1
-
-
-def test_a_wrong_setting_is_named() -> None:
-    done = penstock("up", PENSTOCK_API_PORT="many", PENSTOCK_LEASE_SECONDS="0")
-    assert done.returncode == 2
-    lines = sorted(done.stderr.splitlines())
-    assert [line.split(": ")[:2] for line in lines] == [
-        ["penstock", "PENSTOCK_API_PORT"],
-        ["penstock", "PENSTOCK_LEASE_SECONDS"],
-    ]
-
-
-def test_help_and_version_are_there() -> None:
-    shown = penstock("--help")
-    assert shown.returncode == 0
-    for command in ("up", "api", "worker", "submit", "get", "wait"):
-        assert command in shown.stdout
-    assert penstock("--version").returncode == 0
