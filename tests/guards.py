@@ -24,6 +24,11 @@ GUARDS = (
         (("  if not holds(task, token) then\n", "  if false then\n"),),
     ),
     Guard(
+        "a number that a failover has handed out twice holds nothing by itself",
+        f"{RULES}/keys.lua",
+        ((" and (nonce == '' or task.nonce == nonce)\n", "\n"),),
+    ),
+    Guard(
         "only what a request has won is given back or taken back",
         f"{RULES}/attempts.lua",
         (("if asked[field(id, 'nonce')] then", "if true then"),),
@@ -164,5 +169,17 @@ GUARDS = (
         "worker/patience.py",
         (("            if not worth_it(error):", "            if True:"),),
         ("tests/integration/test_lost_workers.py", "tests/integration/test_reconnect.py"),
+    ),
+    Guard(
+        "a client is told 202 once replicas have its task",
+        "shared/ledger/connection.py",
+        (("call.script in PROMISES and ", "False and "),),
+        ("tests/integration/test_failover.py",),
+    ),
+    Guard(
+        "a process leaves a primary that was replaced",
+        "shared/ledger/connection.py",
+        (("            sentinels.on_found = self._leave_others\n", "            pass\n"),),
+        ("tests/integration/test_failover.py",),
     ),
 )
