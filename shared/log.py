@@ -4,15 +4,18 @@ What a line is about is on it without being said each time: in the API the reque
 process whatever all of it works on. A child works on one thing at a time, so that holds for every thread in it.
 """
 
+import json
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TextIO
+from datetime import UTC, datetime
+from typing import Any, TextIO
 
 import structlog
+from pydantic_core import to_json
 
 # Celery reports what its pool does with ours-to-kill children as errors with tracebacks; the keeper's lines say the
 # same with the task's id and the reason.
@@ -58,7 +61,7 @@ def configure_logging(level: str, *, process: str) -> None:
     ]
     lines, rendering = Lines(sys.stderr), _rendering(level)
     structlog.configure(
-        processors=[*shared, *rendering],
+        processors=[*shared, *rendering] if sys.stderr.isatty() else [InOneGo([*shared, *rendering])],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: LineLogger(lines),
         cache_logger_on_first_use=True,
@@ -106,6 +109,39 @@ def stamped(_: object, __: str, event: structlog.typing.EventDict) -> structlog.
     return event
 
 
+class InOneGo:
+    """Makes of an event the line of JSON that the processors would make of it together, in a third of the time.
+
+    A child that runs thousands of short tasks a second writes as many lines, and eight processors took a quarter of its
+    time: 30 us for each line, in between, when its core has forgotten where it was.
+    """
+
+    RARE = frozenset({"failure", "exc_info", "stack_info", "extra"})  # what the processors have to tell first
+
+    def __init__(self, processors: Sequence[structlog.typing.Processor]) -> None:
+        self._processors = processors
+
+    def __call__(self, logger: object, level: str, event: structlog.typing.EventDict) -> str:
+        """Return the line."""
+        if not self.RARE.isdisjoint(event):
+            told: Any = event
+            for processor in self._processors:
+                told = processor(logger, level, told)
+            return str(told)
+        stamped(logger, level, event)
+        event["level"] = level
+        event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        return as_json(event)
+
+
+def as_json(event: Mapping[str, object], **_: object) -> str:
+    """Return an event as JSON on one line; whatever JSON has no word for as Python writes it."""
+    try:
+        return to_json(event, fallback=repr).decode()
+    except ValueError:  # half of a character that is two in UTF-16, which a model may print
+        return json.dumps(event, default=repr, separators=(",", ":"))
+
+
 class Lines:
     """A stream of whole lines, each handed on in one system call.
 
@@ -151,7 +187,7 @@ def _rendering(level: str) -> list[structlog.typing.Processor]:
         # Not structlog's own choice for tracebacks, which shows local variables: a model's are its inputs.
         plain = structlog.dev.plain_traceback
         return [one_line, told, structlog.dev.ConsoleRenderer(pad_event_to=0, exception_formatter=plain)]
-    return [told, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [told, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(as_json)]
 
 
 def without_texts(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

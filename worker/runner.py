@@ -168,14 +168,14 @@ class Runner:
         asking = self._asking(self._wanted[hand.claims[0].model])
         self._say_finishing(hand, asking.nonce)
         try:
-            with about(**of_claims(hand.claims)):
-                # However long it takes: a finished computation is worth waiting for.
-                finished = insist(
-                    self.ledger,
-                    calls.proceed(last, asking, self.settings.retention_ms),
-                    again=lambda: calls.proceed(last, replace(asking, again=True), self.settings.retention_ms),
-                    worth_it=lambda error: not isinstance(error, OutOfMemoryError),
-                )
+            # However long it takes: a finished computation is worth waiting for.
+            finished = insist(
+                self.ledger,
+                calls.proceed(last, asking, self.settings.retention_ms),
+                again=lambda: calls.proceed(last, replace(asking, again=True), self.settings.retention_ms),
+                worth_it=lambda error: not isinstance(error, OutOfMemoryError),
+                claims=hand.claims,
+            )
         except OutOfMemoryError:  # what was accepted may end; nothing new is begun
             # Nor kept, if it was won before, and the answer was lost.
             insist(self.ledger, calls.release([asking.nonce], self.served))
@@ -188,8 +188,7 @@ class Runner:
 
     def _finish(self, hand: Hand, ended: Sequence[Ended]) -> None:
         self._say_finishing(hand)
-        with about(**of_claims(hand.claims)):
-            accepted = insist(self.ledger, calls.finish(ended, self.settings.retention_ms))
+        accepted = insist(self.ledger, calls.finish(ended, self.settings.retention_ms), claims=hand.claims)
         note(hand, ended, accepted)
 
     def _ended(self, claim: Claim, outcome: Outcome) -> Ended:
