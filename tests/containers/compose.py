@@ -67,11 +67,11 @@ class Compose:
 
     def finisher_of(self, task_id: str) -> str:
         """Return the id of the container whose worker has finished a task."""
-        said = f'"task_id": "{task_id}"'
+        said = f'"task_id":"{task_id}"'
 
         def has_finished_it(container: str) -> bool:
             lines = docker_logs(container).splitlines()
-            return any(said in line and '"event": "finished"' in line for line in lines)
+            return any(said in line and '"event":"finished"' in line for line in lines)
 
         (container,) = filter(has_finished_it, self.containers("worker"))
         return container

@@ -171,7 +171,7 @@ def test_no_log_has_an_input_or_a_key(environment: dict[str, str], add_worker: A
             assert http.post("/task/chatty", json={"text": 1, SECRET: SECRET}).status_code == 422
             assert http.post(f"/task/chatty?{SECRET}=1", json={"text": SECRET}).status_code == 422
             assert http.get("/task", headers={"X-API-Key": f"wrong-{KEY}"}).status_code == 401
-            eventually(lambda: worker.logs().count('"event": "finished"') == len(ids))
+            eventually(lambda: worker.logs().count('"event":"finished"') == len(ids))
     finally:
         logs = worker.logs() + api.logs()
         api.close()
@@ -179,7 +179,7 @@ def test_no_log_has_an_input_or_a_key(environment: dict[str, str], add_worker: A
     for secret in (SECRET, SECRET.partition(" ")[2], KEY):
         assert secret not in logs
     if level == "info":
-        assert logs.count('"event": "prediction failed"') == 4
+        assert logs.count('"event":"prediction failed"') == 4
         assert "models/chatty/model.py" in logs  # where it went wrong
         assert "builtins.KeyError" in logs
 

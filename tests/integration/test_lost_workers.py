@@ -115,7 +115,7 @@ def test_a_frozen_worker_that_wakes_up_too_late_changes_nothing(
     worker.signal_tree(signal.SIGCONT)
 
     # Either the keeper kills the child, or the child has just finished and is refused.
-    eventually(lambda: "its claim is lost" in worker.logs() or '"accepted": false' in worker.logs())
+    eventually(lambda: "its claim is lost" in worker.logs() or '"accepted":false' in worker.logs())
     done = client.finished(task_id)
     assert (done["status"], done["attempt"]) == ("succeeded", 2)
     eventually(lambda: len(worker.children()) == 2)

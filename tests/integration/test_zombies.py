@@ -130,6 +130,6 @@ def test_a_result_that_comes_too_late_is_refused(
         done = client.finished(task_id, within=TAKEN_BACK_WITHIN + 10)
     assert (done["status"], done["attempt"]) == ("succeeded", 2)
 
-    eventually(lambda: '"accepted": false' in away.logs() or "its claim is lost" in away.logs())
+    eventually(lambda: '"accepted":false' in away.logs() or "its claim is lost" in away.logs())
     assert client.get(task_id) == done
     eventually(lambda: len(away.children()) == len(other.children()) == 1)

@@ -106,7 +106,7 @@ def test_a_batch_of_a_worker_that_is_gone_ends_elsewhere_and_none_of_it_twice(
 
         tasks = ended(ledger, ids)
         if how == "frozen":
-            eventually(lambda: "its claim is lost" in gone.logs() or '"accepted": false' in gone.logs())
+            eventually(lambda: "its claim is lost" in gone.logs() or '"accepted":false' in gone.logs())
             eventually(lambda: len(gone.children()) == 1)
         assert outcomes(tasks) == ["succeeded"] * 8
         assert [(task.attempt, task.lost) for task in tasks] == [(2, 0)] * 8

@@ -16,7 +16,8 @@ import structlog
 
 from shared.log import NOISY, SERVED, Lines, configure_logging, outline, stamp
 
-HOSTILE = "/task/\nFORGED \x1b[31mred\x1b[0m \r\x00\x7f\x85\u2028\u202e\ud800 ä 😀"
+HOSTILE = "/task/\nFORGED \x1b[31mred\x1b[0m \r\x00\x7f\x85\u2028\u202e ä 😀"
+HALF = "\ud800"  # of a character: no UTF-8 has it
 
 
 class Terminal(io.StringIO):
@@ -60,11 +61,12 @@ def events(stderr: Terminal) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stderr.getvalue().splitlines()]
 
 
+@pytest.mark.parametrize("hostile", [HOSTILE, HOSTILE + HALF], ids=["whole", "half"])
 @pytest.mark.parametrize("stderr", [True, False], indirect=True, ids=["terminal", "file"])
-def test_no_text_of_a_client_begins_a_line_or_moves_the_cursor(stderr: Terminal) -> None:
+def test_no_text_of_a_client_begins_a_line_or_moves_the_cursor(stderr: Terminal, hostile: str) -> None:
     log = logging.getLogger("api.envelope")
-    log.warning("%s failed", HOSTILE, extra={"request_id": HOSTILE})
-    structlog.get_logger("api").warning(HOSTILE, path=HOSTILE)
+    log.warning("%s failed", hostile, extra={"request_id": hostile})
+    structlog.get_logger("api").warning(hostile, path=hostile)
 
     lines = stderr.getvalue().split("\n")
 
@@ -94,6 +96,19 @@ def _fail() -> None:
         int("first\nFORGED", base=99)
     except ValueError:
         logging.getLogger("api").exception("it failed")
+
+
+@pytest.mark.parametrize("text", ["plain", HOSTILE, HALF, "\u2028"])
+def test_a_line_in_one_go_says_what_it_says_step_by_step(stderr: Terminal, text: str) -> None:
+    fields = {"text": text, "number": 1.5, "pairs": [("a", 1)], "nothing": None, "thing": Path("/there")}
+    structlog.get_logger().info("said", **fields)
+    structlog.get_logger().info("said", **fields, exc_info=None)  # which takes the steps
+
+    quick, slow = events(stderr)
+
+    assert quick.pop("timestamp")[:16] == slow.pop("timestamp")[:16]
+    assert quick == slow
+    assert quick["text"] == text
 
 
 def test_what_the_process_works_on_is_on_every_line_of_every_thread(stderr: Terminal) -> None:
