@@ -7,24 +7,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-import redis
-from redis.backoff import NoBackoff
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
-from redis.retry import Retry
 
 from cli.client import problem
 from cli.doctor.sight import ApiSight, LedgerSight, SentinelSight, ServerSight
 from cli.embedded import socket_url
 from shared.address import Address, parse_address
 from shared.ledger import calls
-from shared.ledger.connect import connect
+from shared.ledger.connect import SENTINEL_SECONDS, connect
 from shared.ledger.connection import Ledger
+from shared.ledger.sentinel import PLACE, sentinel_client
 from shared.settings import is_loopback
 from shared.shape import shape_of_document
 
 ANSWER_SECONDS = 2.0
 API_SECONDS = 3.0
-SENTINEL_SECONDS = 0.5
 CONFIG = ("appendfsync", "list-compress-depth", "min-replicas-to-write", "save")
 
 
@@ -93,16 +90,9 @@ def _get_models(url: str, key: str) -> httpx2.Response:
 
 def _sentinel(address: Address, host: str, port: int) -> SentinelSight:
     place, primary = f"{host}:{port}", ""
-    client = redis.Redis(
-        host=host,
-        port=port,
-        socket_connect_timeout=SENTINEL_SECONDS,
-        socket_timeout=SENTINEL_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        **address.sentinel_arguments,
-    )
-    try:
-        found = client.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", address.primary)  # type: ignore[no-untyped-call]
+    client = sentinel_client(address, host, port, SENTINEL_SECONDS)
+    try:  # (redis-py types its commands in part)
+        found = client.execute_command(PLACE, address.primary)  # type: ignore[no-untyped-call]
         if found is None:
             return SentinelSight(place, trouble=f"knows no {address.primary}")
         primary = ":".join(part.decode() if isinstance(part, bytes) else str(part) for part in found)

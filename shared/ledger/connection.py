@@ -214,7 +214,7 @@ class AsyncLedger:
         What is under way is tried once more, there. Closing them properly would take the connection away from under
         whoever reads.
         """
-        pool = self.client.connection_pool
+        pool = self.client.connection_pool  # neither it nor a connection says this in its public part
         for connection in (*pool._available_connections, *pool._in_use_connections):  # noqa: SLF001
             writer, place = connection._writer, (connection.host, connection.port)  # type: ignore[attr-defined]  # noqa: SLF001
             if writer is not None and place != primary[:2]:

@@ -25,7 +25,20 @@ from redis.retry import Retry
 from shared.address import Address
 from shared.ledger.primary import Primary, PrimaryUnknownError, Round, named, next_look
 
+# redis-py types its connections and its commands in part: hence what mypy is told below.
 STATE, PLACE = "SENTINEL MASTER", "SENTINEL GET-MASTER-ADDR-BY-NAME"
+
+
+def sentinel_client(address: Address, host: str, port: int, seconds: float) -> "redis.Redis":
+    """Make the client of one sentinel, which asks once, for `seconds` to connect and again to be answered."""
+    return redis.Redis(
+        host=host,
+        port=port,
+        socket_connect_timeout=seconds,
+        socket_timeout=seconds,
+        retry=Retry(NoBackoff(), 0),
+        **address.sentinel_arguments,
+    )
 
 
 class Sentinels:
@@ -33,17 +46,7 @@ class Sentinels:
 
     def __init__(self, address: Address, seconds: float) -> None:
         self._name = address.primary
-        self._clients = deque(
-            redis.Redis(
-                host=host,
-                port=port,
-                socket_connect_timeout=seconds,
-                socket_timeout=seconds,
-                retry=Retry(NoBackoff(), 0),
-                **address.sentinel_arguments,
-            )
-            for host, port in address.hosts
-        )
+        self._clients = deque(sentinel_client(address, host, port, seconds) for host, port in address.hosts)
         self._latest: Primary | None = None
         self._next_look = 0.0
 
