@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from tests.faults.batches import asked_by_token, broken_off, course, resumes
 from tests.faults.observations import Asked, Execution, Fault, History, Task
@@ -74,7 +73,17 @@ def runs_of(history: History) -> Iterator[Run]:
 
 
 def _begun(executions: Sequence[Execution], asked: Mapping[str, Asked]) -> list[Execution]:
-    return [*executions[:1], *(run for before, run in pairwise(executions) if not resumes(run, before, asked))]
+    """Leave out the turns that go on with what their child began before, whatever others did in between.
+
+    A worker that was cut off may come back in the middle of its turns, when another has run the task already.
+    """
+    begun, latest = [], dict[int, Execution]()
+    for run in executions:
+        before = latest.get(run.pid)
+        if before is None or not resumes(run, before, asked):
+            begun.append(run)
+        latest[run.pid] = run
+    return begun
 
 
 def deaths(faults: Iterable[Fault]) -> dict[int, float]:

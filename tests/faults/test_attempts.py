@@ -114,6 +114,16 @@ def test_after_a_batch_that_raised_each_has_its_turn_in_the_same_attempt() -> No
     assert kinds(found) == {"doubled"}
 
 
+def test_a_turn_may_come_when_another_child_has_run_the_next_attempt() -> None:
+    found = batch("raise")
+    found.faults = [Fault("worker's network cut past the lease", 100.3, 101.0, pids=frozenset({11}))]
+    turn = Execution("a", 11, 10, 101.4, ("a",))
+    found.executions.append(turn)
+    assert violations(found) == []
+    found.executions.append(replace(turn, at=101.5))
+    assert kinds(found) == {"doubled"}
+
+
 @pytest.mark.parametrize("other", ["succeed", "raise"])
 def test_a_turn_in_another_child_is_another_attempt(other: str) -> None:
     found = batch(other, attempts=1)
