@@ -51,6 +51,7 @@ class ReturningConsumer(Consumer):  # type: ignore[misc]
         self._next_attempt = time.monotonic() + RETRY_SECONDS
         self.first_connection_attempt = False
         self._watch_the_dying_again()
+        self._forget_the_dead()
         return conn
 
     def on_ready(self) -> None:
@@ -99,6 +100,21 @@ class ReturningConsumer(Consumer):  # type: ignore[misc]
         for child in self.pool._pool._pool:  # noqa: SLF001
             if getattr(child, "_sentinel_poll", True) is None:
                 del child._sentinel_poll  # noqa: SLF001
+
+    def _forget_the_dead(self) -> None:
+        """Have the pool's next main loop listen to living children alone.
+
+        Celery forgets the pipes of a child that dies, but not the one with its results if it died with a message
+        unread: it closes that, and its number stays. The main loop after a reconnection listens to every number that
+        is left, whatever has it by now: the pipe by which another child gets its messages, say. Then the parent takes
+        them for results and throws them away, and that child is busy for ever with what it was never given.
+        """
+        if self.pool is None or self.pool._pool is None:  # noqa: SLF001 (as above)
+            return
+        pool = self.pool._pool  # noqa: SLF001
+        for number, child in list(pool._fileno_to_outq.items()):  # noqa: SLF001
+            if child not in pool._pool:  # noqa: SLF001
+                del pool._fileno_to_outq[number]  # noqa: SLF001
 
     def _leave_others(self) -> None:
         """Break the connection if the primary is now another server: on this one no message comes any more.
