@@ -156,7 +156,7 @@ GUARDS = (
         "a child that finishes leaves word of what it may win",
         "worker/runner.py",
         (("        self._say_finishing(hand, asking.nonce)\n", "        self._say_finishing(hand)\n"),),
-        ("tests/integration/test_child.py",),
+        ("tests/integration/test_between_tasks.py",),
     ),
     Guard(
         "a dying child is watched again after a reconnection",
