@@ -19,7 +19,7 @@ from shared.ledger.records import (
     Won,
 )
 from shared.queue import list_key
-from shared.task import PRIORITIES, ErrorCode, Task, TaskError
+from shared.task import PRIORITIES, ErrorCode, Status, Task, TaskError
 
 KEPT_MS = 60_000
 LEASE_MS = 60_000
@@ -105,6 +105,15 @@ def messages(ledger: Ledger, model: str = "wait") -> list[str]:
     """The ids in Celery's queue, the next to be popped first."""
     lists = (ledger.client.lrange(list_key(model, priority), 0, -1) for priority in reversed(PRIORITIES))
     return [json.loads(text)["headers"]["id"] for texts in lists for text in reversed(texts)]
+
+
+def hinted(ledger: Ledger, model: str = "wait") -> list[str]:
+    """The ids of the queued tasks that a message leads to, the next to be popped first.
+
+    What a worker leaves behind may be more than one message for a task, and leads nowhere then: when it stops, Celery's
+    consumer puts back what it has handed to a child and not yet heard of, and the child puts it back too.
+    """
+    return [id for id in dict.fromkeys(messages(ledger, model)) if read(ledger, id).status is Status.QUEUED]
 
 
 def fail(ledger: Ledger, id: str) -> None:

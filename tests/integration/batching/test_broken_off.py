@@ -10,7 +10,7 @@ import pytest
 
 from shared.ledger import calls
 from shared.ledger.connection import Ledger
-from tests.contract.steps import KEPT_MS, messages, read
+from tests.contract.steps import KEPT_MS, hinted, read
 from tests.integration.batching.eight import ALONE, EIGHT, LONG, eight, kills
 from tests.integration.burning import is_dead
 from tests.integration.conftest import LEASE_SECONDS
@@ -79,7 +79,7 @@ def test_a_stopping_worker_gives_a_batch_back_at_no_cost(
     assert worker.wait() == 0, worker.logs()
     tasks = [read(ledger, id) for id in ids]
     assert [(task.status, task.attempt, task.lost, task.batch) for task in tasks] == [("queued", 1, 0, None)] * 8
-    assert sorted(messages(ledger, "crowd")) == sorted(ids)
+    assert sorted(hinted(ledger, "crowd")) == sorted(ids)
     assert len(executions(execution_log)) == 1
     gate.touch()
     add_worker(**one, **slow)
@@ -129,7 +129,7 @@ def test_a_signal_to_the_child_too_fails_no_batch(
 
     assert worker.wait() == 0, worker.logs()
     assert [read(ledger, id).status for id in ids] == ["succeeded"] * 8
-    assert (read(ledger, behind[0]).status, messages(ledger, "crowd")) == ("queued", behind)
+    assert (read(ledger, behind[0]).status, hinted(ledger, "crowd")) == ("queued", behind)
 
 
 def worker_says_it_drains(ledger: Ledger) -> bool:
