@@ -108,12 +108,24 @@ GUARDS = (
     Guard(
         "the neighbours of a task whose child is killed are given back",
         "worker/dooms.py",
-        (("    if len(view.attempts) > 1 or cause is Cause.STOPPING:\n", "    if cause is Cause.STOPPING:\n"),),
+        (("    if len(view.attempts) > 1 or (view", "    if (view"),),
     ),
     Guard(
         "a draining worker claims nothing",
         "worker/keeper.py",
         (("        self.slots.drain()\n", ""),),
+    ),
+    Guard(
+        "a worker that stops waits for no model to load",
+        "worker/dooms.py",
+        (("        elif drain_at is not None and is_loading(view):\n", "        elif False:\n"),),
+        ("tests/integration/test_draining.py",),
+    ),
+    Guard(
+        "a worker that does not end by itself is ended",
+        "worker/keeper.py",
+        (("            self.on_overstay()\n", "            pass\n"),),
+        ("tests/integration/test_draining.py",),
     ),
     Guard(
         "a signal to a child waits for its task",

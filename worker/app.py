@@ -69,6 +69,7 @@ class Worker:
             fork_lock=fork_lock,
             on_broken=self._stop,
             must_end_now=is_cold_shutdown,
+            on_overstay=end_by_force,
             memory=lambda: self.meter.latest,
             shapes={name: shape_of(schema) for name, schema in self.schemas.items()},
         )
@@ -163,6 +164,18 @@ def lock_out_forks() -> threading.Lock:
     lock = threading.Lock()
     os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     return lock
+
+
+def end_by_force() -> None:
+    """End this worker, which was told to stop, has given back its tasks, and is still there.
+
+    Celery's pool waits for each of its children without a limit, also for one that is frozen, or that it takes for busy
+    with what it was never given.
+    """
+    log.error("the worker does not end by itself, and is ended")
+    for child in psutil.Process().children():
+        child.kill()
+    os._exit(EXIT_FAILED)
 
 
 def living_children() -> int:

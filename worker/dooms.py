@@ -40,6 +40,9 @@ def dooms(views: Iterable[SlotView], now: float, canceled: Container[Attempt], d
             found.append(Doom(view, Cause.OVERDUE, lambda later: later.is_overdue(now)))
         elif drained and view.attempts:
             found.append(Doom(view, Cause.STOPPING, lambda later: bool(later.attempts)))
+        elif drain_at is not None and is_loading(view):
+            # It has nothing to finish, and Celery's pool would wait for it: for minutes, if its model is large.
+            found.append(Doom(view, Cause.STOPPING, is_loading))
     return found
 
 
@@ -49,6 +52,11 @@ def computes(view: SlotView, attempts: Container[Attempt]) -> bool:
     One that has computed and tells the ledger is left alone: it burns nothing, and may have won its next task already.
     """
     return view.state is State.BUSY and any(attempt in attempts for attempt in view.attempts)
+
+
+def is_loading(view: SlotView) -> bool:
+    """Tell whether a child is loading its models."""
+    return view.state is State.LOADING
 
 
 def doom_of_lost(view: SlotView, lost: Container[Attempt]) -> Doom:
@@ -67,6 +75,6 @@ def last_words(view: SlotView, cause: Cause, models: Iterable[str], retention_ms
     if culprit is not None:
         error = TaskError(ErrorCode.TIMEOUT, f"The prediction ran past its limit of {view.limit:g} s.")
         words.append(calls.fail(*culprit, error, retention_ms, view.nonce))
-    if len(view.attempts) > 1 or cause is Cause.STOPPING:
+    if len(view.attempts) > 1 or (view.attempts and cause is Cause.STOPPING):
         words.append(calls.release(view.nonces, models, alone=cause is Cause.OVERDUE))
     return words

@@ -33,6 +33,7 @@ LOOK_SECONDS = 0.1  # how late a hard limit may be noticed
 REPORT_SECONDS = 1.0  # between two announcements, and between two reapings
 SIGHTING_SECONDS = 1.5  # between the reaper's two sightings; a worker renews sooner than that after Redis is back
 PURGES = 10  # after each reaping, of a thousand each: ten times as many tasks as a worker ends in a second
+OVERSTAY_SECONDS = 8.0  # after the drain; whoever stops a worker is told to give it 10
 MISSING_SECONDS = 3.0  # between two sightings of a queued task that no message leads to
 log = structlog.get_logger()
 
@@ -49,6 +50,7 @@ class LeaseKeeper:
     fork_lock: threading.Lock
     on_broken: Callable[[str], None]  # told why this worker cannot go on
     must_end_now: Callable[[], bool]  # whether it was told not to wait for its tasks
+    on_overstay: Callable[[], None]  # told that the worker should have ended, and is still there
     memory: Callable[[], tuple[ChildMemory, ...]] = tuple  # what each child takes, as last measured
     shapes: Mapping[str, str] = field(default_factory=dict)  # of each model, as this worker has it
     _ended: dict[int, int] = field(default_factory=dict)  # by slot: a pid that was killed, and is still in its slot
@@ -133,6 +135,8 @@ class LeaseKeeper:
         views = [view for view in self.slots.look_all() if not self._is_ended(view)]
         for doom in dooms(views, now, self._canceled, self._drain_at):
             self._kill(doom)
+        if self._drain_at is not None and now >= self._drain_at + OVERSTAY_SECONDS:
+            self.on_overstay()
         try:
             self._talk(views, now)
         except (RedisError, OSError) as error:  # whatever it is that Redis will not do now, the leases may yet be saved

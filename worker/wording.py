@@ -1,6 +1,6 @@
 """What a worker's lines say of the tasks that they are about, so that one search for an id finds all of them. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from shared.ledger.records import Claim, Verdict
 from shared.trace import trace_id
@@ -28,8 +28,10 @@ def of_verdict(verdict: Verdict) -> Fields:
     return its | _request(verdict.request_id)
 
 
-def of_attempts(attempts: Iterable[Attempt]) -> Fields:
-    """Return what is said of the attempts that a child holds; the first runs, if they are computed one by one."""
+def of_attempts(attempts: Sequence[Attempt]) -> Fields:
+    """Return what is said of the attempts that a child holds, if any; the first runs, if each is computed alone."""
+    if not attempts:
+        return {}
     (id, token), *others = attempts
     its: Fields = {"task_id": id, "attempt": token, "tasks": 1 + len(others)}
     return its | ({"task_ids": [id, *(other for other, _ in others)]} if others else {})

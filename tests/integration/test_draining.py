@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from tests.integration.client import Client
-from tests.integration.nodes import WorkerProcess
+from tests.integration.crowd import variant
+from tests.integration.nodes import WorkerProcess, lives
 from tests.waiting import eventually
 
 AddWorker = Callable[..., WorkerProcess]
@@ -117,6 +118,36 @@ def test_a_child_that_is_told_to_end_ends_after_its_task_and_is_replaced(add_wor
     eventually(lambda: not child.is_running())
     assert client.finished(client.submit("echo", text="next")["task_id"])["attempt"] == 1
     assert len(worker.children()) == 1
+
+
+def test_a_worker_that_stops_does_not_wait_for_a_model_to_load(add_worker: AddWorker, tmp_path: Path) -> None:
+    """Loading again is what takes the longest with a large model, and nothing waits for it any more."""
+    slow = variant(tmp_path / "slow", LOAD_IN="child")
+    with (slow / "model.py").open("a") as model:
+        model.write(f"\nif Path({str(tmp_path / 'again')!r}).exists():\n    time.sleep(600)\n")
+    worker = add_worker("--concurrency", "1", PENSTOCK_MODELS=str(slow), PENSTOCK_DRAIN_SECONDS="600")
+    worker.ready()
+    (tmp_path / "again").touch()
+    (child,) = worker.children()
+    child.kill()
+    eventually(lambda: [each.pid for each in worker.children()] not in ([], [child.pid]))
+
+    os.kill(worker.pid, signal.SIGTERM)
+
+    assert worker.wait() == 0, worker.logs()
+
+
+def test_a_worker_that_cannot_end_by_itself_is_ended(add_worker: AddWorker) -> None:
+    worker = add_worker("--concurrency", "2", PENSTOCK_DRAIN_SECONDS="0")
+    worker.ready()
+    children = worker.children()
+    children[0].suspend()
+
+    os.kill(worker.pid, signal.SIGTERM)
+
+    assert worker.wait(30) == 1, worker.logs()
+    assert "does not end by itself" in worker.logs()
+    eventually(lambda: not any(lives(child) for child in children))
 
 
 def test_replacing_every_worker_under_load_fails_no_task(

@@ -32,6 +32,8 @@ def view(state: State = State.BUSY, since: float = 0.0, tasks: tuple[str, ...] =
         (view(), set(), 1.1, []),
         (view(State.IDLE), {(A, 1)}, 0.0, []),
         (view(State.CLAIMING), {(A, 1)}, 0.0, []),
+        (view(State.LOADING), set(), 600.0, [Cause.STOPPING]),  # it has nothing to finish
+        (view(State.LOADING), set(), None, []),
     ],
 )
 def test_which_children_are_taken_down(
@@ -60,6 +62,7 @@ def test_a_child_that_has_moved_on_is_not_due_any_more(later: SlotView) -> None:
         (view(), Cause.LOST, []),
         (view(tasks=(A, B)), Cause.CANCELED, [("release", (N, M, "", "mine"))]),
         (view(), Cause.STOPPING, [("release", (N, M, "", "mine"))]),
+        (view(State.LOADING), Cause.STOPPING, []),
         (view(tasks=(A, B)), Cause.OVERDUE, [("release", (N, M, "1", "mine"))]),
     ],
 )

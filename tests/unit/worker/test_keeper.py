@@ -47,6 +47,7 @@ def keeper() -> LeaseKeeper:
         fork_lock=threading.Lock(),
         on_broken=print,
         must_end_now=lambda: False,
+        on_overstay=print,
     )
 
 

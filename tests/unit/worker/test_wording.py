@@ -28,3 +28,4 @@ def test_a_verdict_says_whose_task_it_was() -> None:
 def test_of_several_attempts_each_can_be_found() -> None:
     assert of_attempts([("a", 3)]) == {"task_id": "a", "attempt": 3, "tasks": 1}
     assert of_attempts([("a", 3), ("b", 1)]) == {"task_id": "a", "attempt": 3, "tasks": 2, "task_ids": ["a", "b"]}
+    assert of_attempts([]) == {}
