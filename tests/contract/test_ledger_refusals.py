@@ -15,7 +15,7 @@ from shared.ledger.connection import AsyncLedger, Ledger, LedgerRefusalError, Le
 from shared.ledger.pipelining import AT_ONCE, LINES
 from shared.ledger.records import Asking, Ended
 from shared.task import ErrorCode, Progress, Status, TaskError
-from tests.contract.steps import KEPT_MS, LEASE_MS, claim, read, reap, release, submit, try_to_claim
+from tests.contract.steps import KEPT_MS, LEASE_MS, claim, expire_lease, read, reap, release, submit, try_to_claim
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
 
@@ -32,7 +32,8 @@ def test_without_memory_nothing_new_comes_in_and_what_runs_can_end(
 ) -> None:
     waiting, lost, *ids = (submit(ledger) for _ in range(6))
     held = [claim(ledger, id, nonce=f"n{n}") for n, id in enumerate(ids)]
-    claim(ledger, lost, lease_ms=1)
+    claim(ledger, lost)
+    expire_lease(ledger, lost)
 
     no_memory()
 
