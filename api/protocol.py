@@ -102,7 +102,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Hand on a part of the body."""
-        self._apart = 0
+        self._apart = 0  # what this read brings after it is not counted: the parser does not say where the part ended
         super().on_body(body)
 
     def on_message_complete(self) -> None:
