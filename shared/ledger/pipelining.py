@@ -42,6 +42,7 @@ class Pipelines:
         self._apart: dict[asyncio.Task[None], Asked] = {}
         self._is_opening = False
         self._impatience: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     def ask(self, *command: Argument, bytes: int = 0) -> Reply:
         """Return what will be Redis's reply to `command`, or the exception that says why there is none.
@@ -52,6 +53,9 @@ class Pipelines:
         loop = asyncio.get_running_loop()
         reply = loop.create_future()
         asked = packed(command, bytes), reply
+        if self._is_closed:
+            fail(deque([asked]), RedisConnectionError("closed"))
+            return reply
         if is_large(bytes):
             self._send_apart(asked, bytes)
             return reply
@@ -63,12 +67,15 @@ class Pipelines:
         return reply
 
     async def close(self) -> None:
-        """End whatever is under way."""
+        """End whatever is under way; whoever asks, or has not been answered, is told that it is closed."""
+        self._is_closed = True
+        self._cancel_impatience()
+        unsent, self._asked = self._asked, deque()  # nothing is left for which a line that ends would open another
         lines, apart = [*self._lines, *self._apart], list(self._apart.values())
         for line in lines:
             line.cancel()
         await asyncio.gather(*lines, return_exceptions=True)
-        for asked in (self._asked, *apart):  # some lines may not have begun
+        for asked in (unsent, *apart):  # some lines may not have begun
             fail(asked, RedisConnectionError("closed"))
 
     def _open_line(self) -> None:
@@ -126,9 +133,7 @@ class Pipelines:
 
     def _take(self) -> Asked:
         """Take what goes into one pipeline."""
-        if self._impatience is not None:
-            self._impatience.cancel()
-            self._impatience = None
+        self._cancel_impatience()
         some: Asked = deque()
         size = 0
         while self._asked and len(some) < AT_ONCE and size < BYTES_AT_ONCE:
@@ -139,6 +144,12 @@ class Pipelines:
         elif self._asked:
             self._impatience = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._open_line)
         return some
+
+    def _cancel_impatience(self) -> None:
+        """Open no line for those who have waited for one."""
+        if self._impatience is not None:
+            self._impatience.cancel()
+            self._impatience = None
 
 
 async def exchange(connection: AbstractConnection, some: Asked, answer_seconds: float) -> None:

@@ -9,7 +9,7 @@ from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.ledger.payload import LARGE_BYTES
-from shared.ledger.pipelining import LINES, Pipelines
+from shared.ledger.pipelining import LINES, SLOW_SECONDS, Pipelines
 from tests.contract.pipelines import ANSWER_SECONDS, blocked, connections, play
 from tests.redis_server import RedisServer
 from tests.waiting import eventually
@@ -103,5 +103,21 @@ def test_closing_ends_what_is_under_way(server: RedisServer) -> None:
         await asked.close()
         found = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(error) for error in found] == [RedisConnectionError] * (LINES + 2)
+
+    play(server, scene)
+
+
+def test_what_was_said_to_be_closed_is_not_sent_afterwards(server: RedisServer) -> None:
+    async def scene(asked: Pipelines) -> None:
+        for lines in range(1, LINES + 1):
+            asked.ask("BLPOP", "nothing", 10).add_done_callback(asyncio.Future.exception)
+            await asyncio.to_thread(eventually, lambda: blocked(server) == lines)  # noqa: B023
+        unsent = asked.ask("SET", "sent", "afterwards")  # both lines are taken: it would get one of its own soon
+        await asked.close()
+        late = asked.ask("SET", "sent", "late")
+        await asyncio.sleep(10 * SLOW_SECONDS)
+        found = await asyncio.gather(unsent, late, return_exceptions=True)
+        assert [type(error) for error in found] == [RedisConnectionError] * 2
+        assert server.client.get("sent") is None
 
     play(server, scene)

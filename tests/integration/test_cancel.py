@@ -19,7 +19,7 @@ from tests.integration.burning import is_dead, started
 from tests.integration.client import Client
 from tests.integration.nodes import ROOT, WorkerProcess
 from tests.redis_server import RedisServer
-from tests.waiting import eventually
+from tests.waiting import comes_to, eventually
 
 AddWorker = Callable[..., WorkerProcess]
 KINDS = ("python", "numpy", "pow", "sleep")
@@ -94,7 +94,7 @@ def test_a_canceled_queued_task_never_runs(add_patient_worker: AddWorker, client
     assert execution_log.read_text() == "kept\n"
     never_run = client.get(canceled)
     assert (never_run["status"], never_run["attempt"], never_run["started_at"]) == ("canceled", 0, None)
-    assert [kill["task_id"] for kill in kills(worker)] == [running]
+    comes_to(lambda: [kill["task_id"] for kill in kills(worker)], [running])
 
 
 def test_two_clients_cancel_at_once_and_one_child_dies(add_patient_worker: AddWorker, client: Client) -> None:
@@ -117,7 +117,7 @@ def test_two_clients_cancel_at_once_and_one_child_dies(add_patient_worker: AddWo
     outcomes = [client.finished(task_id) for task_id in following]
     assert {(done["status"], done["attempt"]) for done in outcomes} == {("succeeded", 1)}
     assert len({done["result"]["pid"] for done in outcomes}) == 1
-    assert [kill["task_id"] for kill in kills(worker)] == [running]
+    comes_to(lambda: [kill["task_id"] for kill in kills(worker)], [running])
 
 
 def test_a_cancellation_that_races_the_end_is_too_late_or_in_time_and_never_hits_the_next_task(
@@ -162,7 +162,7 @@ def test_a_task_that_is_canceled_the_instant_it_is_claimed_is_stopped(
             following = client.finished(client.submit("burn", how="none")["task_id"], within=5)
             assert (following["status"], following["attempt"]) == ("succeeded", 1), number
 
-    assert len(kills(worker)) == ROUNDS
+    comes_to(lambda: len(kills(worker)), ROUNDS)
     assert loads(load_log) == [worker.pid]
 
 

@@ -28,7 +28,7 @@ from tests.integration.crowd import (
     watched,
 )
 from tests.integration.nodes import WorkerProcess, lives
-from tests.waiting import eventually
+from tests.waiting import comes_to, eventually
 
 AddWorker = Callable[..., WorkerProcess]
 MANY = 200
@@ -168,7 +168,7 @@ def test_one_canceled_while_it_runs_costs_the_queue_behind_it_nothing(
     tasks = ended(ledger, [*before, *behind])
     assert [(task.status, task.attempt, task.lost) for task in tasks] == [("succeeded", 1, 0)] * 10
     assert read(ledger, running).status is Status.CANCELED
-    assert [line["task_id"] for line in worker.events() if line["event"] == "killed the child"] == [running]
+    comes_to(lambda: [line["task_id"] for line in worker.events() if line["event"] == "killed the child"], [running])
 
 
 def test_children_killed_at_any_moment_lose_no_task_and_no_slot(

@@ -12,7 +12,7 @@ from shared.keys import digest, new_key
 from tests.integration.client import Client
 from tests.integration.conftest import free_port, is_alive
 from tests.integration.nodes import ROOT, ApiProcess, Process, WorkerProcess
-from tests.waiting import eventually
+from tests.waiting import comes_to, eventually
 
 AddWorker = Callable[..., WorkerProcess]
 KEY = new_key()
@@ -83,13 +83,14 @@ def test_one_search_tells_the_story_of_a_task(add_worker: AddWorker, api: ApiPro
     assert client.http.delete(f"/task/{killed}").status_code == 204
 
     whole = [("api", "accepted"), ("child", "finished")]
-    assert story(done, api, worker) == story("the-first.1", api, worker) == whole
+    comes_to(lambda: story(done, api, worker), whole)
+    assert story("the-first.1", api, worker) == whole
     accepted, *ended = story(canceled, api, worker)
     assert accepted == ("api", "accepted")
     assert set(ended) == {("api", "canceled"), ("worker", "killed the child")}  # at the same time
     again = [("api", "accepted"), ("child", "child died"), ("child", "finished")]
+    comes_to(lambda: story(killed, api, worker), [*again, ("api", "forgotten")])
     assert story("the-third.3", api, worker) == again
-    assert story(killed, api, worker) == [*again, ("api", "forgotten")]
 
 
 def test_a_line_says_which_attempt_of_which_request_it_is_of(
@@ -104,15 +105,17 @@ def test_a_line_says_which_attempt_of_which_request_it_is_of(
     eventually(lambda: client.get(id)["attempt"] == 2)
     client.finished(id)
 
-    lines = [line for line in lines_with(id, api, worker) if line["process"] == "child"]
+    def lines() -> list[dict[str, Any]]:
+        return [line for line in lines_with(id, api, worker) if line["process"] == "child"]
 
-    assert [(line["attempt"], line["request_id"], line["event"]) for line in lines] == [
+    expected = [
         (attempt, request, event)
         for attempt, request in ((1, "first"), (2, "second"))
         for event in ("prediction failed", "finished")
     ]
-    assert all(line["task_id"] == id and line["model"] == "chatty" for line in lines)
-    finished = lines[-1]
+    comes_to(lambda: [(line["attempt"], line["request_id"], line["event"]) for line in lines()], expected)
+    assert all(line["task_id"] == id and line["model"] == "chatty" for line in lines())
+    finished = lines()[-1]
     assert finished["outcome"] == "model_error"
     assert finished["waited_ms"] >= 0
     assert finished["ran_ms"] >= 0
@@ -197,7 +200,7 @@ def test_debug_shows_the_steps_between(add_worker: AddWorker, client: Client, ap
     id = submit(client, "loud", how="wait")
     client.finished(id)
 
-    assert [event for _, event in story(id, worker)] == ["claimed", "progress", "finished"]
+    comes_to(lambda: [event for _, event in story(id, worker)], ["claimed", "progress", "finished"])
     assert "answered" not in {line["event"] for line in api.events()}
 
 

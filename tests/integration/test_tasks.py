@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.client import Client
 from tests.integration.nodes import WorkerProcess
-from tests.waiting import eventually
+from tests.waiting import comes_to, eventually
 
 AddWorker = Callable[..., WorkerProcess]
 
@@ -107,8 +107,12 @@ def test_cancelling_a_running_task_kills_its_computation_and_frees_the_slot(
 
     assert client.finished(client.submit("faulty", fault="none")["task_id"])["status"] == "succeeded"
     assert [client.get(task_id)["status"] for task_id in spinning] == ["canceled", "canceled"]
-    kills = [line for line in worker.events() if line["event"] == "killed the child"]
-    assert sorted((kill["task_id"], kill["why"]) for kill in kills) == sorted((id, "canceled") for id in spinning)
+
+    def kills() -> list[tuple[str, str]]:
+        lines = [line for line in worker.events() if line["event"] == "killed the child"]
+        return sorted((line["task_id"], line["why"]) for line in lines)
+
+    comes_to(kills, sorted((id, "canceled") for id in spinning))
 
 
 def test_a_canceled_queued_task_is_never_run(add_worker: AddWorker, client: Client, execution_log: Path) -> None:
@@ -146,5 +150,5 @@ def test_the_logs_tell_of_a_task_without_its_input(worker: WorkerProcess, client
     task_id = client.submit("echo", text="confidential")["task_id"]
     client.finished(task_id)
 
-    assert [line["event"] for line in worker.events() if line.get("task_id") == task_id] == ["finished"]
+    comes_to(lambda: [line["event"] for line in worker.events() if line.get("task_id") == task_id], ["finished"])
     assert "confidential" not in worker.logs()

@@ -16,7 +16,7 @@ from tests.integration.burning import is_dead
 from tests.integration.conftest import LEASE_SECONDS
 from tests.integration.crowd import ended, executions, lines, loads, outcomes, queue, variant, watched
 from tests.integration.nodes import WorkerProcess
-from tests.waiting import eventually
+from tests.waiting import comes_to, eventually
 
 AddWorker = Callable[..., WorkerProcess]
 DEAD_WITHIN = 2.0
@@ -43,7 +43,7 @@ def test_canceling_one_frees_the_processor_and_costs_its_neighbours_nothing(
     assert [(task.attempt, task.lost) for task in tasks] == [(2, 0)] * 3 + [(1, 0)] + [(2, 0)] * 4
     seven = [token for token in EIGHT if token != "3"]
     assert [sorted(tokens) for tokens in executions(execution_log)] == [EIGHT, seven]
-    assert kills(worker) == ["canceled"]
+    comes_to(lambda: kills(worker), ["canceled"])
     assert loads(execution_log) == [worker.pid]
 
 
@@ -58,7 +58,7 @@ def test_one_canceled_while_its_batch_is_computed_one_by_one_is_not_computed(
 
     ledger.run(calls.cancel(rest[0], "", KEPT_MS))
 
-    eventually(lambda: kills(worker) == ["canceled"])
+    comes_to(lambda: kills(worker), ["canceled"])
     gate.touch()
     assert outcomes(ended(ledger, [*slow, *rest])) == ["succeeded", "canceled", "succeeded"]
     assert len(executions(execution_log)) == 4  # all, the first, the second; then the second and the last

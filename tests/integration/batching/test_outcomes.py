@@ -11,6 +11,7 @@ from tests.contract.steps import read, submit
 from tests.integration.batching.eight import ALONE, EIGHT, LONG, eight, kills
 from tests.integration.crowd import ended, executions, lines, loads, outcomes, queue, results, variant, watched
 from tests.integration.nodes import WorkerProcess
+from tests.waiting import comes_to
 
 AddWorker = Callable[..., WorkerProcess]
 
@@ -30,8 +31,11 @@ def test_what_waits_is_computed_together_and_what_is_alone_is_alone(
         (EIGHT, True),
         (["8"], False),
     ]
-    finished = [line for line in worker.events() if line["event"] == "finished"]
-    assert [(line["task_id"], line.get("batch")) for line in finished] == [(id, 8) for id in ids[:8]] + [(ids[8], None)]
+
+    def finished() -> list[tuple[str, int | None]]:
+        return [(line["task_id"], line.get("batch")) for line in worker.events() if line["event"] == "finished"]
+
+    comes_to(finished, [*((id, 8) for id in ids[:8]), (ids[8], None)])
 
 
 @pytest.mark.parametrize(
@@ -111,7 +115,7 @@ def test_one_that_runs_too_long_fails_alone(ledger: Ledger, add_worker: AddWorke
     computed = executions(execution_log)
     assert computed[0] == EIGHT
     assert sorted(computed[1:]) == ALONE
-    assert kills(worker) == ["past its time limit"] * 2
+    comes_to(lambda: kills(worker), ["past its time limit"] * 2)
     assert loads(execution_log) == [worker.pid]
 
 
@@ -127,7 +131,7 @@ def test_one_that_runs_too_long_after_its_batch_has_failed_is_known_at_once(
     assert outcomes(tasks) == ["model_error", "timeout", "succeeded"]
     assert [(task.attempt, task.lost) for task in tasks] == [(1, 0), (1, 0), (2, 0)]
     assert executions(execution_log) == [["0", "1", "2"], ["0"], ["1"], ["2"]]
-    assert kills(worker) == ["past its time limit"]
+    comes_to(lambda: kills(worker), ["past its time limit"])
 
 
 def test_the_shortest_limit_of_a_batch_counts_and_fails_only_who_asked_for_it(
