@@ -113,7 +113,9 @@ def test_what_was_said_to_be_closed_is_not_sent_afterwards(server: RedisServer) 
             asked.ask("BLPOP", "nothing", 10).add_done_callback(asyncio.Future.exception)
             await asyncio.to_thread(eventually, lambda: blocked(server) == lines)  # noqa: B023
         unsent = asked.ask("SET", "sent", "afterwards")  # both lines are taken: it would get one of its own soon
+        assert asked._impatience is not None
         await asked.close()
+        assert asked._impatience is None
         late = asked.ask("SET", "sent", "late")
         await asyncio.sleep(10 * SLOW_SECONDS)
         found = await asyncio.gather(unsent, late, return_exceptions=True)
@@ -121,3 +123,34 @@ def test_what_was_said_to_be_closed_is_not_sent_afterwards(server: RedisServer) 
         assert server.client.get("sent") is None
 
     play(server, scene)
+
+
+def test_a_line_that_breaks_while_it_is_closed_opens_no_other() -> None:
+    class Breaking:
+        asked = 0
+
+        async def get_connection(self) -> None:
+            self.asked += 1
+            try:
+                await asyncio.sleep(60)
+            finally:
+                raise RuntimeError("unable to perform operation; the handler is closed")
+
+    async def scene() -> None:
+        pool = Breaking()
+        pipelines = Pipelines(pool, ANSWER_SECONDS)  # type: ignore[arg-type]
+        waiting = []
+        for _ in range(LINES):
+            waiting.append(pipelines.ask("ECHO", "taken"))
+            await asyncio.sleep(0)
+        waiting.append(pipelines.ask("ECHO", "not sent yet"))
+        assert pool.asked == LINES
+        await pipelines.close()
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            found = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(error) for error in found] == [RedisConnectionError] * (LINES + 1)
+        assert pool.asked == LINES
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scene())
